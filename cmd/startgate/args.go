@@ -1,0 +1,111 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"runtime"
+	"runtime/debug"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/startgate/startgate/wait/nearest"
+)
+
+// verbs are the flags that startgate knows, one of them at most and first, and
+// what they do.
+var verbs = []struct{ name, operand, help string }{
+	{"--wait", "", "wait, then exit with 0: for scripts and init containers"},
+	{"--check", "", "print the settings, the targets and the mode, and wait for nothing"},
+	{"--install", "PATH", "copy this binary to PATH, as an init container does into a shared volume"},
+	{"--help", "", "print this"},
+	{"--version", "", "print the version"},
+}
+
+// command is what the command line asks for: a verb, or a program to start.
+type command struct {
+	verb    string
+	operand string
+	program []string
+}
+
+// usageError is a mistake on the command line.
+type usageError struct{ error }
+
+func parseArgs(args []string) (command, error) {
+	if len(args) == 0 {
+		return command{}, usage("no program to start")
+	}
+	first, rest := args[0], args[1:]
+	if first == "--" {
+		if len(rest) == 0 {
+			return command{}, usage("no program to start after --")
+		}
+		return command{program: rest}, nil
+	}
+	if !strings.HasPrefix(first, "-") {
+		return command{program: args}, nil
+	}
+	var names []string
+	for _, verb := range verbs {
+		if first == verb.name {
+			return withOperand(first, verb.operand, rest)
+		}
+		names = append(names, verb.name)
+	}
+	if near := nearest.To(first, names); near != "" {
+		return command{}, usage("unknown flag %s: did you mean %s?", first, near)
+	}
+	return command{}, usage("unknown flag %s: write startgate -- %s to start a program of that name", first, first)
+}
+
+func withOperand(verb, operand string, rest []string) (command, error) {
+	switch {
+	case operand == "" && len(rest) > 0:
+		return command{}, usage("%s takes no program: take away %q", verb, rest[0])
+	case operand != "" && len(rest) != 1:
+		return command{}, usage("%s takes one argument: write startgate %s %s", verb, verb, operand)
+	case operand != "":
+		return command{verb: verb, operand: rest[0]}, nil
+	}
+	return command{verb: verb}, nil
+}
+
+func usage(format string, args ...any) error {
+	return usageError{fmt.Errorf(format, args...)}
+}
+
+// synopsis is the usage in short.
+func synopsis() string {
+	lines := []string{"usage: startgate [--] PROGRAM [ARG...]"}
+	for _, verb := range verbs {
+		lines = append(lines, strings.TrimRight("       startgate "+verb.name+" "+verb.operand, " "))
+	}
+	return strings.Join(lines, "\n") + "\n"
+}
+
+func printHelp(w io.Writer) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprint(table, "startgate waits until the pod's sidecar is ready, then becomes PROGRAM.\n\n", synopsis(), "\n")
+	for _, verb := range verbs {
+		fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(verb.name+" "+verb.operand), verb.help)
+	}
+	fmt.Fprint(table, "\nSettings are environment variables; an empty one counts as not set:\n\n")
+	for _, s := range settings() {
+		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Name, s.Default, s.Meaning)
+	}
+	fmt.Fprint(table, "\nExit codes:\n\n")
+	for _, c := range codes {
+		fmt.Fprintf(table, "  %s\t%s\n", c.Code, c.Meaning)
+	}
+	return table.Flush()
+}
+
+func printVersion(w io.Writer) error {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return errors.New("cannot read the build information of this binary")
+	}
+	_, err := fmt.Fprintf(w, "startgate %s %s %s/%s\n", info.Main.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return err
+}

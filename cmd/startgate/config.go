@@ -1,0 +1,114 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/startgate/startgate/wait/nearest"
+)
+
+// prefix is what the name of every setting begins with.
+const prefix = "STARTGATE"
+
+// Config has the settings. Its tags are the one source of their names, defaults
+// and meanings: --help, --check and the README's table are made from them.
+type Config struct {
+	WaitFor        targets   `split_words:"true" default:"istio" desc:"targets, comma separated, waited for in this order; none waits for nothing"`
+	Timeout        duration  `split_words:"true" default:"5m" desc:"for the whole wait; 0 waits for ever"`
+	OnTimeout      onTimeout `split_words:"true" default:"fail" desc:"fail: exit with 124; start: run the application anyway"`
+	AttemptTimeout positive  `split_words:"true" default:"3s" desc:"for one probe"`
+	BackoffMax     positive  `split_words:"true" default:"500ms" desc:"the longest pause between probes"`
+	SidecarStatus  *string   `split_words:"true" desc:"the pod's annotation sidecar.istio.io/status; set and empty means not injected, and istio is not waited for"`
+	AbsentAfter    duration  `split_words:"true" default:"0" desc:"a sidecar given by name on whose ports nothing has listened for this long counts as absent; 0 is off"`
+	LogLevel       level     `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat      logFormat `split_words:"true" default:"text" desc:"text or json, on standard error"`
+}
+
+// setting is one field of Config, for a person.
+type setting struct{ Name, Default, Meaning string }
+
+// settings returns the fields of Config in their order.
+func settings() []setting {
+	var all []setting
+	for field := range reflect.TypeFor[Config]().Fields() {
+		all = append(all, setting{nameOf(field.Name), field.Tag.Get("default"), field.Tag.Get("desc")})
+	}
+	return all
+}
+
+var wordStart = regexp.MustCompile(`(.)([A-Z])`)
+
+// nameOf returns the variable of a field of Config, as envconfig makes it.
+func nameOf(field string) string {
+	return prefix + "_" + strings.ToUpper(wordStart.ReplaceAllString(field, "${1}_${2}"))
+}
+
+// load reads the settings. The notes are what a person should be warned of. The
+// error names every variable that cannot be used.
+func load(environ []string) (config Config, notes []string, err error) {
+	for _, s := range settings() {
+		// Charts write value: "" for what is not set.
+		if value, set := os.LookupEnv(s.Name); set && value == "" && s.Name != sidecarStatus {
+			os.Unsetenv(s.Name)
+		}
+	}
+	var errs []error
+	for {
+		err := envconfig.Process(prefix, &config)
+		if err == nil {
+			break
+		}
+		var parse *envconfig.ParseError
+		if !errors.As(err, &parse) {
+			return config, nil, err
+		}
+		errs = append(errs, settingError(parse))
+		os.Unsetenv(parse.KeyName) // and look for the next mistake
+	}
+	return config, unknown(environ), errors.Join(errs...)
+}
+
+const (
+	waitFor       = prefix + "_WAIT_FOR"
+	sidecarStatus = prefix + "_SIDECAR_STATUS" // the one for which empty and unset differ
+)
+
+// settingError says which variable cannot be used. The value of targets may hold
+// credentials; their error names them without.
+func settingError(err *envconfig.ParseError) error {
+	if err.TypeName == reflect.TypeFor[targets]().String() {
+		return fmt.Errorf("%s: %w", err.KeyName, err.Err)
+	}
+	return fmt.Errorf("%s=%q: %w", err.KeyName, err.Value, err.Err)
+}
+
+// injectedByKubelet are the variables that every pod gets for a Service whose
+// name begins with startgate.
+var injectedByKubelet = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
+
+// unknown returns a warning for each variable that looks like a setting and is
+// none.
+func unknown(environ []string) []string {
+	var known, notes []string
+	for _, s := range settings() {
+		known = append(known, s.Name)
+	}
+	for _, entry := range environ {
+		name, _, _ := strings.Cut(entry, "=")
+		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet.MatchString(name) {
+			continue
+		}
+		note := name + " is no setting of startgate and has no effect"
+		if near := nearest.To(name, known); near != "" {
+			note += ": did you mean " + near + "?"
+		}
+		notes = append(notes, note)
+	}
+	return notes
+}

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// standardError returns standard error as a descriptor of its own. Go ends a
+// program that writes to descriptor 2 when its reader has gone; a lost line of
+// the log is no reason not to start the application.
+func standardError() io.Writer {
+	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return os.Stderr
+	}
+	return os.NewFile(uintptr(fd), "/dev/stderr")
+}
+
+// newLogger returns the log that the settings ask for. JSON has the keys that
+// Cloud Logging reads.
+func newLogger(w io.Writer, config Config) *slog.Logger {
+	options := &slog.HandlerOptions{Level: config.LogLevel.Level, ReplaceAttr: plainDurations}
+	if config.LogFormat == "json" {
+		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
+			return plainDurations(groups, cloudKeys(groups, a))
+		}
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// plainDurations writes a duration as a person does, not in nanoseconds.
+func plainDurations(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.String(a.Key, a.Value.Duration().String())
+	}
+	return a
+}
+
+// severities are the names of levels that Cloud Logging knows.
+var severities = map[slog.Level]string{
+	slog.LevelDebug: "DEBUG", slog.LevelInfo: "INFO", slog.LevelWarn: "WARNING", slog.LevelError: "ERROR",
+}
+
+func cloudKeys(groups []string, a slog.Attr) slog.Attr {
+	if len(groups) > 0 {
+		return a
+	}
+	switch a.Key {
+	case slog.MessageKey:
+		a.Key = "message"
+	case slog.LevelKey:
+		return slog.String("severity", severities[a.Value.Any().(slog.Level)])
+	}
+	return a
+}

@@ -1,0 +1,76 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/startgate/startgate/exec"
+)
+
+// The exit codes of startgate itself, as timeout(1) has them.
+const (
+	codeTimeout = 124
+	codeFailed  = 125
+)
+
+// codes are all exit codes, for a person.
+var codes = []struct{ Code, Meaning string }{
+	{"the application's", "it ran"},
+	{"124", "a target was not ready within STARTGATE_TIMEOUT"},
+	{"125", "startgate itself failed: settings, usage"},
+	{"126", "the program exists and cannot be run"},
+	{"127", "the program does not exist"},
+	{"128+n", "signal n ended the wait"},
+}
+
+// codeOf returns the exit code of an error.
+func codeOf(err error) int {
+	var (
+		exit   *exec.ExitError
+		signal *exec.SignalError
+	)
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.Code
+	case errors.As(err, &signal):
+		return signal.Code()
+	case errors.Is(err, context.DeadlineExceeded):
+		return codeTimeout
+	}
+	return codeFailed
+}
+
+// report tells a person why startgate ends and returns the exit code.
+func (g *gate) report(err error) int {
+	if err == nil {
+		return 0
+	}
+	if g.log != nil {
+		g.log.Error(err.Error(), "code", codeOf(err))
+	} else {
+		fmt.Fprintln(g.stderr, "startgate: "+strings.ReplaceAll(err.Error(), "\n", "\nstartgate: "))
+	}
+	if errors.As(err, new(usageError)) {
+		fmt.Fprint(g.stderr, synopsis())
+	}
+	leaveMessage(err.Error())
+	return codeOf(err)
+}
+
+// terminationLog is where the kubelet looks for why a container ended.
+const terminationLog = "/dev/termination-log"
+
+// leaveMessage writes a container's termination message, where there is one.
+func leaveMessage(text string) {
+	f, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC, 0)
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	fmt.Fprintln(f, "startgate: "+text)
+}

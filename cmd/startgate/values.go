@@ -1,0 +1,110 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/startgate/startgate/wait"
+)
+
+// targets is a list of what to wait for.
+type targets []wait.Target
+
+// Decode parses value.
+func (t *targets) Decode(value string) error {
+	list, err := wait.ParseList(value)
+	*t = list
+	return err
+}
+
+// String returns the names of the targets, without credentials.
+func (t targets) String() string {
+	if len(t) == 0 {
+		return "none"
+	}
+	names := make([]string, len(t))
+	for i, target := range t {
+		names[i] = target.Name
+	}
+	return strings.Join(names, ",")
+}
+
+// duration is a length of time, or 0.
+type duration time.Duration
+
+// Decode parses value.
+func (d *duration) Decode(value string) error {
+	parsed, err := parseDuration(value)
+	*d = duration(parsed)
+	return err
+}
+
+// positive is a length of time that is not 0.
+type positive time.Duration
+
+// Decode parses value.
+func (p *positive) Decode(value string) error {
+	parsed, err := parseDuration(value)
+	if err == nil && parsed == 0 {
+		return errors.New("must be more than 0, such as 500ms")
+	}
+	*p = positive(parsed)
+	return err
+}
+
+func parseDuration(value string) (time.Duration, error) {
+	parsed, err := time.ParseDuration(value)
+	_, notNumber := strconv.ParseFloat(value, 64)
+	switch {
+	case err == nil && parsed < 0, err != nil && notNumber == nil && strings.HasPrefix(value, "-"):
+		return 0, errors.New("must not be negative")
+	case err != nil && notNumber == nil:
+		return 0, fmt.Errorf("missing unit, write %ss", value)
+	case err != nil:
+		return 0, errors.New("not a duration, write it like 500ms, 90s or 1h30m")
+	}
+	return parsed, nil
+}
+
+// onTimeout is what to do when a target was not ready in time.
+type onTimeout string
+
+// Decode parses value.
+func (o *onTimeout) Decode(value string) error {
+	*o = onTimeout(value)
+	return oneOf(value, "fail", "start")
+}
+
+// logFormat is the form of the log.
+type logFormat string
+
+// Decode parses value.
+func (f *logFormat) Decode(value string) error {
+	*f = logFormat(value)
+	return oneOf(value, "text", "json")
+}
+
+// level is the least severity that is logged.
+type level struct{ slog.Level }
+
+// Decode parses value.
+func (l *level) Decode(value string) error {
+	if err := oneOf(value, "debug", "info", "warn", "error"); err != nil {
+		return err
+	}
+	return l.UnmarshalText([]byte(value))
+}
+
+func oneOf(value string, words ...string) error {
+	for _, word := range words {
+		if value == word {
+			return nil
+		}
+	}
+	last := len(words) - 1
+	return fmt.Errorf("write %s or %s", strings.Join(words[:last], ", "), words[last])
+}

@@ -1,0 +1,126 @@
+package wait
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/startgate/startgate/wait/nearest"
+)
+
+// options is what the fragment of a URL asks for.
+type options struct {
+	statuses []statuses // empty: 200
+	header   http.Header
+	roots    *x509.CertPool // nil: the system's
+	insecure bool
+}
+
+// statuses is a range of HTTP statuses.
+type statuses struct{ first, last int }
+
+// accepts tells whether status means ready.
+func (o options) accepts(status int) bool {
+	if len(o.statuses) == 0 {
+		return status == http.StatusOK
+	}
+	return slices.ContainsFunc(o.statuses, func(s statuses) bool { return s.first <= status && status <= s.last })
+}
+
+// tls returns the configuration of a TLS connection to a host.
+func (o options) tls(host string) *tls.Config {
+	return &tls.Config{ServerName: host, RootCAs: o.roots, InsecureSkipVerify: o.insecure} //nolint:gosec // the user asked for it
+}
+
+// splitFragment returns the options of a URL, still encoded.
+func splitFragment(u *url.URL) []string {
+	if u.Fragment == "" {
+		return nil
+	}
+	return strings.Split(u.EscapedFragment(), "&")
+}
+
+func parseOptions(u *url.URL, known []string) (options, error) {
+	o := options{header: http.Header{}}
+	for _, option := range splitFragment(u) {
+		name, value, _ := strings.Cut(option, "=")
+		value, err := url.PathUnescape(value)
+		if err != nil {
+			return o, fmt.Errorf("the value of #%s is not percent-encoded", name)
+		}
+		if !slices.Contains(known, name) {
+			return o, unknownOption(u.Scheme, name, known)
+		}
+		if err := o.set(name, value); err != nil {
+			return o, err
+		}
+	}
+	return o, nil
+}
+
+func (o *options) set(name, value string) error {
+	switch name {
+	case "status":
+		return o.addStatuses(value)
+	case "header":
+		return o.addHeader(value)
+	case "ca":
+		return o.trust(value)
+	case "insecure":
+		o.insecure = true
+	}
+	return nil
+}
+
+func (o *options) addStatuses(value string) error {
+	low, high, isRange := strings.Cut(value, "-")
+	if !isRange {
+		high = low
+	}
+	first, err1 := strconv.Atoi(low)
+	last, err2 := strconv.Atoi(high)
+	if err1 != nil || err2 != nil || first < 200 || last > 599 || first > last {
+		return fmt.Errorf("#status=%s is not a status: write #status=204 or #status=200-299", value)
+	}
+	o.statuses = append(o.statuses, statuses{first, last})
+	return nil
+}
+
+func (o *options) addHeader(value string) error {
+	name, text, ok := strings.Cut(value, ":")
+	if !ok || strings.ContainsAny(value, "\r\n\x00") || strings.ContainsAny(name, " \t") || name == "" {
+		return fmt.Errorf("#header=%s is not a header: write #header=Name:value", hidden)
+	}
+	o.header.Add(name, strings.TrimSpace(text))
+	return nil
+}
+
+func (o *options) trust(file string) error {
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("cannot read the certificates of #ca: %w", err)
+	}
+	if o.roots == nil {
+		o.roots = x509.NewCertPool()
+	}
+	if !o.roots.AppendCertsFromPEM(pem) {
+		return fmt.Errorf("#ca=%s has no PEM certificate", file)
+	}
+	return nil
+}
+
+func unknownOption(scheme, name string, known []string) error {
+	if len(known) == 0 {
+		return fmt.Errorf("%s:// takes no options, and it has #%s", scheme, name)
+	}
+	if near := nearest.To(name, known); near != "" {
+		return fmt.Errorf("unknown option #%s: did you mean #%s?", name, near)
+	}
+	return fmt.Errorf("unknown option #%s: %s:// knows #%s", name, scheme, strings.Join(known, ", #"))
+}
