@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"os"
 	"slices"
 
 	"github.com/startgate/startgate/wait"
@@ -20,6 +22,9 @@ const (
 
 // proxyContainer is the name of Istio's sidecar in a pod.
 const proxyContainer = "istio-proxy"
+
+// proxyUser is whom Istio's redirect leaves alone: its proxy.
+const proxyUser = 1337
 
 // injectionOf reads the annotation, nil when the variable is not set. The note
 // is a warning about one that cannot be understood.
@@ -47,6 +52,10 @@ func (g *gate) targets(ctx context.Context) (list []wait.Target, notes []string)
 	in, note := injectionOf(g.config.SidecarStatus)
 	if note != "" {
 		notes = append(notes, note)
+	}
+	if os.Getuid() == proxyUser && slices.ContainsFunc(g.config.WaitFor, isIstio) {
+		notes = append(notes, fmt.Sprintf("this runs as uid %d, the proxy's own: its traffic goes past the proxy, "+
+			"as the application's will; set another runAsUser", proxyUser))
 	}
 	for _, target := range g.config.WaitFor {
 		if in == notInjected && isIstio(target) {

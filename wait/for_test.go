@@ -1,0 +1,326 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// script is a target whose answers are given by the time since it was made.
+type script struct {
+	began time.Time
+	steps []step
+	asked []time.Duration // when it was probed
+}
+
+// step is an answer from a time on.
+type step struct {
+	from   time.Duration
+	answer Answer
+}
+
+var (
+	refused  = Answer{Refused, "connection refused", nil}
+	notReady = Answer{NotReady, "status 503", nil}
+	ready    = Answer{Ready, "status 200", nil}
+)
+
+func newScript(steps ...step) *script { return &script{began: time.Now(), steps: steps} }
+
+func (s *script) now() Answer {
+	answer := refused
+	for _, step := range s.steps {
+		if time.Since(s.began) >= step.from {
+			answer = step.answer
+		}
+	}
+	return answer
+}
+
+func (s *script) Probe(ctx context.Context) Answer {
+	s.asked = append(s.asked, time.Since(s.began))
+	answer := s.now()
+	if answer.Outcome == Timeout {
+		<-ctx.Done()
+	}
+	return answer
+}
+
+// knocker is where s refuses until it does not.
+func (s *script) knocker() Prober {
+	return ProbeFunc(func(context.Context) Answer { return s.now() })
+}
+
+func TestForProbesWithGrowingPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{0, notReady}, step{5 * time.Second, ready})
+		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{}); err != nil {
+			t.Fatal(err)
+		}
+		pause := 10 * time.Millisecond
+		for i := 1; i < len(s.asked); i++ {
+			got := s.asked[i] - s.asked[i-1]
+			if got < pause-time.Microsecond || got > pause+pause/5+time.Microsecond {
+				t.Errorf("pause %d is %v, want %v to 20%% more", i, got, pause)
+			}
+			pause = min(pause*3/2, 500*time.Millisecond)
+		}
+		if n := len(s.asked); n < 15 || n > 20 {
+			t.Errorf("%d probes in 5s, want 15 to 20", n)
+		}
+	})
+}
+
+func TestForBeginsPausesAnewWhenTheAnswerChangesKind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{0, notReady}, step{3 * time.Second, refused}, step{6 * time.Second, notReady}, step{9 * time.Second, ready})
+		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{}); err != nil {
+			t.Fatal(err)
+		}
+		for _, change := range []time.Duration{3 * time.Second, 6 * time.Second} {
+			for i, at := range s.asked[:len(s.asked)-1] {
+				if at < change {
+					continue
+				}
+				if pause := s.asked[i+1] - at; pause > 12*time.Millisecond {
+					t.Errorf("after the change at %v the pause is %v, want 10ms to 12ms", change, pause)
+				}
+				break
+			}
+		}
+	})
+}
+
+func TestForKnocksAndProbesAtOnce(t *testing.T) {
+	// The pauses after the knock are 10ms, 15ms and 22.5ms, with 20% on top.
+	for late, most := range map[time.Duration]time.Duration{
+		0:                      10 * time.Millisecond,
+		20 * time.Millisecond:  18 * time.Millisecond,
+		200 * time.Millisecond: 92 * time.Millisecond,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			const listening, up = 500 * time.Millisecond, 2250 * time.Millisecond
+			agent := newScript(step{listening, notReady}, step{up + late, ready})
+			envoy := newScript(step{up, ready})
+			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.knocker(), envoy.knocker()}}
+			if err := For(t.Context(), target, Policy{}); err != nil {
+				t.Fatal(err)
+			}
+			delay := time.Since(agent.began) - up - late
+			if delay > most {
+				t.Errorf("ready %v after the knock was noticed %v later, want at most %v", late, delay, most)
+			}
+			answered := 0
+			for _, at := range agent.asked {
+				if at >= listening {
+					answered++
+				}
+			}
+			if answered > 20 || answered > 15 && late < 200*time.Millisecond {
+				t.Errorf("%d probes were answered, want at most 15, or 20 when ready is late", answered)
+			}
+		})
+	}
+}
+
+func TestForLeavesAloneWhatAnswersTheFirstKnock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{0, notReady}, step{2 * time.Second, ready})
+		knocks := 0
+		open := ProbeFunc(func(context.Context) Answer { knocks++; return ready })
+		if err := For(t.Context(), Target{Name: "it", Prober: s, Knock: []Prober{open}}, Policy{}); err != nil {
+			t.Fatal(err)
+		}
+		if pauses := len(s.asked) - 1; knocks > pauses {
+			t.Errorf("%d knocks in %d pauses", knocks, pauses)
+		}
+	})
+}
+
+func TestForKnocksSlowlyAfterTenSeconds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		var early, late int
+		nobody := ProbeFunc(func(context.Context) Answer {
+			if time.Since(began) < 10*time.Second {
+				early++
+			} else {
+				late++
+			}
+			return refused
+		})
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		err := For(ctx, Target{Name: "it", Prober: newScript(), Knock: []Prober{nobody}}, Policy{})
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Fatal(err)
+		}
+		if early < 900 || early > 1100 || late < 180 || late > 240 {
+			t.Errorf("%d knocks in the first 10s and %d in the next, want about 1000 and 200", early, late)
+		}
+	})
+}
+
+func TestForStopsAtTheDeadline(t *testing.T) {
+	for name, answer := range map[string]Answer{"refusing": refused, "answering": notReady, "hanging": {Timeout, "no answer in time", nil}} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+			defer cancel()
+			err := For(ctx, Target{Name: "it", Prober: newScript(step{0, answer})}, Policy{})
+			var timeout *TimeoutError
+			if !errors.As(err, &timeout) {
+				t.Fatalf("%s: error is %v, want a *TimeoutError", name, err)
+			}
+			if took := time.Since(began); took != time.Hour || timeout.After != time.Hour {
+				t.Errorf("%s: ended after %v and says %v, want 1h", name, took, timeout.After)
+			}
+			if timeout.Last.Outcome != answer.Outcome || timeout.Probes[answer.Outcome] != timeout.Probes.Total() {
+				t.Errorf("%s: last answer is %v, probes are %v", name, timeout.Last, timeout.Probes)
+			}
+			if text := err.Error(); !strings.HasPrefix(text, "it not ready after 1h0m0s and ") || !strings.HasSuffix(text, answer.Detail) {
+				t.Errorf("%s: text is %q", name, text)
+			}
+		})
+	}
+}
+
+// The probe that the deadline cuts short says less than the one before it.
+func TestForKeepsTheLastWholeAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{0, notReady}, step{4500 * time.Millisecond, Answer{Timeout, "no answer in time", nil}})
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		var timeout *TimeoutError
+		if err := For(ctx, Target{Name: "it", Prober: s}, Policy{}); !errors.As(err, &timeout) || timeout.Last != notReady {
+			t.Errorf("error is %v, want the 503 as its last answer", err)
+		}
+	})
+}
+
+func TestForCutsAHangingProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{0, Answer{Timeout, "no answer in time", nil}}, step{4 * time.Second, ready})
+		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{Attempt: time.Second}); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(s.began); took > 5*time.Second {
+			t.Errorf("took %v, want four attempts of 1s", took)
+		}
+	})
+}
+
+func TestForReturnsTheCause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cause := errors.New("SIGTERM")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		began := time.Now()
+		go func() {
+			time.Sleep(777 * time.Millisecond)
+			cancel(cause)
+		}()
+		if err := For(ctx, Target{Name: "it", Prober: newScript()}, Policy{}); err != cause {
+			t.Errorf("error is %v, want %v", err, cause)
+		}
+		if took := time.Since(began); took != 777*time.Millisecond {
+			t.Errorf("took %v, want 777ms", took)
+		}
+	})
+}
+
+func TestForObservesEveryProbe(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newScript(step{time.Second, notReady}, step{2 * time.Second, ready})
+		var changes []Outcome
+		events := 0
+		policy := Policy{Observe: func(e Event) {
+			events++
+			if e.Changed {
+				changes = append(changes, e.Answer.Outcome)
+			}
+		}}
+		if err := For(t.Context(), Target{Name: "it", Prober: s}, policy); err != nil {
+			t.Fatal(err)
+		}
+		if events != len(s.asked) || len(changes) != 3 || changes[0] != Refused || changes[1] != NotReady || changes[2] != Ready {
+			t.Errorf("%d events for %d probes, with the changes %v", events, len(s.asked), changes)
+		}
+	})
+}
+
+func TestForAbsent(t *testing.T) {
+	never := func(context.Context) bool { return false }
+	always := func(context.Context) bool { return true }
+	istio := &sidecars[0]
+	for _, test := range []struct {
+		name       string
+		steps      []step // of the ready port
+		knock      []step
+		sidecar    *Sidecar
+		redirected func(context.Context) bool
+		want       error
+		after      time.Duration
+	}{
+		{"silent", nil, nil, istio, never, ErrAbsent, 5 * time.Second},
+		{"silent, but redirected", nil, nil, istio, always, context.DeadlineExceeded, time.Minute},
+		{"silent, but not a sidecar", nil, nil, nil, never, context.DeadlineExceeded, time.Minute},
+		{"the port answered once", []step{{time.Second, notReady}, {1500 * time.Millisecond, refused}}, nil, istio, never, context.DeadlineExceeded, time.Minute},
+		{"the other port answers", nil, []step{{0, notReady}}, istio, never, context.DeadlineExceeded, time.Minute},
+		{"comes up in time", []step{{4900 * time.Millisecond, notReady}, {30 * time.Second, ready}}, nil, istio, never, nil, 30 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+			defer cancel()
+			port, knock := newScript(test.steps...), newScript(test.knock...)
+			target := Target{Name: "istio", Prober: port, Knock: []Prober{port.knocker(), knock.knocker()}, Sidecar: test.sidecar}
+			err := For(ctx, target, Policy{AbsentAfter: 5 * time.Second, redirected: test.redirected})
+			took := time.Since(port.began)
+			if !errors.Is(err, test.want) || took < test.after || took > test.after+700*time.Millisecond {
+				t.Errorf("%s: %v after %v, want %v after %v", test.name, err, took, test.want, test.after)
+			}
+		})
+	}
+}
+
+// Whatever a target does, the wait ends by its deadline, succeeds only after a
+// ready answer, and asks no more often than promised.
+func TestForWithAnySchedule(t *testing.T) {
+	seed := rand.Uint64()
+	random := rand.New(rand.NewPCG(seed, 0))
+	answers := []Answer{refused, notReady, {Timeout, "no answer in time", nil}, {Failed, "connection reset", nil}, ready}
+	for range 300 {
+		synctest.Test(t, func(t *testing.T) {
+			upTo := func(d time.Duration) time.Duration { return time.Duration(random.Int64N(int64(d))) }
+			var steps []step
+			at := time.Duration(0)
+			for range random.IntN(12) {
+				steps = append(steps, step{at, answers[random.IntN(len(answers))]})
+				at += upTo(5 * time.Second)
+			}
+			limit := time.Millisecond + upTo(30*time.Second)
+			policy := Policy{Max: time.Millisecond + upTo(2*time.Second), Attempt: time.Millisecond + upTo(4*time.Second)}
+			s := newScript(steps...)
+			target := Target{Name: "it", Prober: s}
+			if random.IntN(2) == 0 {
+				target.Knock = []Prober{s.knocker()}
+			}
+			isReady := false
+			policy.Observe = func(e Event) { isReady = e.Answer.Outcome == Ready }
+			ctx, cancel := context.WithTimeout(t.Context(), limit)
+			defer cancel()
+			err := For(ctx, target, policy)
+			took := time.Since(s.began)
+			if took > limit || (err == nil) != isReady || err != nil && took < limit {
+				t.Errorf("seed %d: %v after %v of %v, ready %v, steps %v", seed, err, took, limit, isReady, steps)
+			}
+			least := min(policy.Max, 10*time.Millisecond)
+			if most := int(took/least) + 2*len(steps) + 2; len(s.asked) > most {
+				t.Errorf("seed %d: %d probes in %v, at most %d expected", seed, len(s.asked), took, most)
+			}
+		})
+	}
+}
