@@ -21,9 +21,9 @@ func (g *gate) check(notes []string) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, value, from)
 	}
-	fmt.Fprint(table, "\nTARGET\tREADY\tKNOCK\n")
+	fmt.Fprint(table, "\nTARGET\tPROBED AT\tKNOCKED AT\n")
 	for _, target := range g.config.WaitFor {
-		ready, knock := target.Name, ""
+		ready, knock := "-", "-"
 		if target.Sidecar != nil {
 			ready, knock = target.Sidecar.Ready, target.Sidecar.Knock
 		}

@@ -95,9 +95,10 @@ var injectedByKubelet = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|P
 // unknown returns a warning for each variable that looks like a setting and is
 // none.
 func unknown(environ []string) []string {
-	var known, notes []string
+	var known, words, notes []string // words are the known names without their prefix
 	for _, s := range settings() {
 		known = append(known, s.Name)
+		words = append(words, strings.TrimPrefix(s.Name, prefix))
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
@@ -105,8 +106,8 @@ func unknown(environ []string) []string {
 			continue
 		}
 		note := name + " is no setting of startgate and has no effect"
-		if near := nearest.To(name, known); near != "" {
-			note += ": did you mean " + near + "?"
+		if near := nearest.To(strings.TrimPrefix(name, prefix), words); near != "" {
+			note += ": did you mean " + prefix + near + "?"
 		}
 		notes = append(notes, note)
 	}
