@@ -2,7 +2,6 @@ package wait
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"io/fs"
 	"net"
@@ -47,8 +46,11 @@ func isLoopback(host string) bool {
 // isLocal tells whether e is on this machine, where a connection that is refused
 // costs nobody anything.
 func (e *endpoint) isLocal() bool {
+	if e.network == "unix" {
+		return true
+	}
 	host, _, err := net.SplitHostPort(e.addrs[0])
-	return e.network == "unix" || err == nil && isLoopback(host)
+	return err == nil && isLoopback(host)
 }
 
 // converse connects to e and lets talk say what the connection is worth. When an
@@ -133,17 +135,4 @@ func (k knock) Probe(ctx context.Context) Answer {
 		}
 		return Answer{Ready, "connected", nil}
 	})
-}
-
-// secure makes conn a TLS connection, or says why it cannot be one.
-func secure(ctx context.Context, conn net.Conn, config *tls.Config) (net.Conn, *Answer) {
-	client := tls.Client(conn, config)
-	if err := client.HandshakeContext(ctx); err != nil {
-		answer := failure(err)
-		if answer.Outcome == Failed {
-			answer.Detail = "TLS: " + answer.Detail + tlsHint(err)
-		}
-		return nil, &answer
-	}
-	return client, nil
 }

@@ -3,8 +3,6 @@ package wait
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -24,11 +22,8 @@ const (
 // httpProbe asks with a GET over a connection of its own: no redirect is
 // followed, no proxy of the environment used, nothing kept open.
 type httpProbe struct {
-	*endpoint
 	options
 	request *http.Request
-	asked   string      // the request, as it may be shown
-	tls     *tls.Config // nil: plain
 }
 
 func newHTTP(u *url.URL, e *endpoint, o options) Prober {
@@ -38,55 +33,70 @@ func newHTTP(u *url.URL, e *endpoint, o options) Prober {
 	if request.Header.Get("User-Agent") == "" {
 		request.Header.Set("User-Agent", "startgate")
 	}
-	p := &httpProbe{endpoint: e, options: o, request: request, asked: "GET " + locator(u)}
-	if u.Scheme == "https" {
-		p.tls = o.tls(u.Hostname())
-	}
-	return p
+	return newConversation(u, e, o, "GET", httpProbe{o, request}.talk)
 }
 
-func (p *httpProbe) Probe(ctx context.Context) Answer {
-	answer := p.converse(ctx, func(conn net.Conn) Answer { return p.talk(ctx, conn) })
-	answer.Detail = p.asked + ": " + answer.Detail
-	return answer
-}
-
-func (p *httpProbe) talk(ctx context.Context, conn net.Conn) Answer {
-	if p.tls != nil {
-		secured, failed := secure(ctx, conn, p.tls)
-		if failed != nil {
-			return *failed
-		}
-		conn = secured
-	}
+func (p httpProbe) talk(_ context.Context, conn net.Conn) Answer {
 	if err := p.request.Write(conn); err != nil {
 		return failure(err)
 	}
-	bound := &io.LimitedReader{R: conn, N: maxHeader}
+	bound := &bounded{LimitedReader: io.LimitedReader{R: conn, N: maxHeader}}
 	response, err := readResponse(bufio.NewReader(bound), p.request)
 	switch {
 	case err != nil && bound.N <= 0:
 		return Answer{Failed, fmt.Sprintf("its header is longer than %d kB", maxHeader>>10), err}
 	case err != nil:
-		return httpFailure(err)
+		return httpFailure(bound.cause(err))
 	}
 	bound.N = maxBody // closing the body would read it to its end; closing the connection does not
 	if !p.accepts(response.StatusCode) {
 		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
 	}
-	return finish(response, bound)
+	return p.finish(response, bound)
 }
 
-// errTLS is what a server that speaks TLS says to one that does not.
-var errTLS = errors.New("it answers with TLS: write https://")
+// bounded reads so much of an answer and no more, and remembers what ended the
+// connection before: net/http takes the half line that it got by then for a whole
+// one, and calls that malformed.
+type bounded struct {
+	io.LimitedReader
+	end error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.LimitedReader.Read(p)
+	if err != nil && b.N > 0 {
+		b.end = err
+	}
+	return n, err
+}
+
+// cause is why an answer could not be read when net/http says err.
+func (b *bounded) cause(err error) error {
+	switch {
+	case b.end == nil, err == io.EOF:
+		return err
+	case b.end == io.EOF:
+		return io.ErrUnexpectedEOF
+	}
+	return b.end
+}
+
+var (
+	errTLS     = errors.New("it answers with TLS: write https://")
+	errNotHTTP = errors.New("not an HTTP answer")
+)
 
 // readResponse reads the header of the final answer.
 func readResponse(r *bufio.Reader, request *http.Request) (*http.Response, error) {
 	const tlsAlert = 0x15 // RFC 8446, section 5.1
-	if first, err := r.Peek(1); err != nil {
+	switch first, err := r.Peek(1); {
+	case err != nil:
 		return nil, err
-	} else if first[0] == tlsAlert {
+	case first[0] == tlsAlert:
 		return nil, errTLS
+	case first[0] != 'H':
+		return nil, errNotHTTP
 	}
 	for {
 		response, err := http.ReadResponse(r, request)
@@ -101,30 +111,33 @@ func readResponse(r *bufio.Reader, request *http.Request) (*http.Response, error
 func httpFailure(err error) Answer {
 	var network net.Error
 	switch {
-	case err == io.EOF:
-		return Answer{Failed, "closed without an answer", err}
-	case errors.Is(err, io.ErrUnexpectedEOF):
-		return Answer{Failed, "closed after half an answer", err}
-	case errors.As(err, &network):
-		return failure(err)
+	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
+		return cutShort(err)
 	case err == errTLS:
 		return Answer{Failed, err.Error(), err}
 	}
-	return Answer{Failed, "not an HTTP answer", err}
+	return Answer{Failed, errNotHTTP.Error(), err}
 }
 
-// finish reads the rest of an accepted answer, which makes it ready.
-func finish(response *http.Response, bound *io.LimitedReader) Answer {
-	_, err := io.Copy(io.Discard, response.Body)
+// finish reads the rest of an answer whose status is accepted; it is ready when
+// that comes to its end, and is what it must be.
+func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
+	status := fmt.Sprintf("status %d", response.StatusCode)
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxQuote))
+	if err == nil {
+		_, err = io.Copy(io.Discard, response.Body)
+	}
 	switch {
 	case bound.N <= 0:
-		return Answer{Failed, fmt.Sprintf("status %d, and a body longer than %d MB", response.StatusCode, maxBody>>20), err}
+		return Answer{Failed, fmt.Sprintf("%s, and a body longer than %d MB", status, maxBody>>20), err}
 	case err != nil:
-		answer := httpFailure(err)
-		answer.Detail = fmt.Sprintf("status %d, then its body: %s", response.StatusCode, answer.Detail)
+		answer := httpFailure(bound.cause(err))
+		answer.Detail = status + ", then its body: " + answer.Detail
 		return answer
+	case p.body != "" && strings.TrimSpace(string(body)) != p.body:
+		return Answer{NotReady, fmt.Sprintf("%s, and its body is not %q", status, p.body), nil}
 	}
-	return Answer{Ready, fmt.Sprintf("status %d", response.StatusCode), nil}
+	return Answer{Ready, status, nil}
 }
 
 // statusText describes an answer that was not accepted. Its body is quoted only
@@ -142,13 +155,4 @@ func statusText(response *http.Response, from net.Addr) string {
 		text += fmt.Sprintf(": %q", quote)
 	}
 	return text
-}
-
-// tlsHint says what to do about a certificate that is not trusted.
-func tlsHint(err error) string {
-	var unknown x509.UnknownAuthorityError
-	if errors.As(err, &unknown) {
-		return "; give its CA with #ca=/path, or trust any with #insecure"
-	}
-	return ""
 }

@@ -3,6 +3,7 @@ package wait
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 type options struct {
 	statuses []statuses // empty: 200
 	header   http.Header
+	body     string         // what it must be; empty: anything
 	roots    *x509.CertPool // nil: the system's
 	insecure bool
 }
@@ -55,7 +57,7 @@ func parseOptions(u *url.URL, known []string) (options, error) {
 			return o, fmt.Errorf("the value of #%s is not percent-encoded", name)
 		}
 		if !slices.Contains(known, name) {
-			return o, unknownOption(u.Scheme, name, known)
+			return o, unknownOption(u, name, known)
 		}
 		if err := o.set(name, value); err != nil {
 			return o, err
@@ -70,9 +72,14 @@ func (o *options) set(name, value string) error {
 		return o.addStatuses(value)
 	case "header":
 		return o.addHeader(value)
+	case "body":
+		o.body = strings.TrimSpace(value)
 	case "ca":
 		return o.trust(value)
 	case "insecure":
+		if value != "" {
+			return errors.New("#insecure has no value: write #insecure, or leave it out")
+		}
 		o.insecure = true
 	}
 	return nil
@@ -94,11 +101,19 @@ func (o *options) addStatuses(value string) error {
 
 func (o *options) addHeader(value string) error {
 	name, text, ok := strings.Cut(value, ":")
-	if !ok || strings.ContainsAny(value, "\r\n\x00") || strings.ContainsAny(name, " \t") || name == "" {
+	if !ok || strings.ContainsAny(value, "\r\n\x00") || !isToken(name) {
 		return fmt.Errorf("#header=%s is not a header: write #header=Name:value", hidden)
 	}
 	o.header.Add(name, strings.TrimSpace(text))
 	return nil
+}
+
+// isToken tells whether name may be a header's (RFC 9110, section 5.6.2). One
+// that may not net/http leaves out without a word.
+func isToken(name string) bool {
+	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
+		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
+	})
 }
 
 func (o *options) trust(file string) error {
@@ -115,12 +130,18 @@ func (o *options) trust(file string) error {
 	return nil
 }
 
-func unknownOption(scheme, name string, known []string) error {
+// errNotFragment says that what looks like options is the end of a password.
+var errNotFragment = errors.New("a # or / in a password must be written %23 or %2F")
+
+func unknownOption(u *url.URL, name string, known []string) error {
+	if strings.Contains(u.Fragment, "@") && u.User == nil {
+		return errNotFragment
+	}
 	if len(known) == 0 {
-		return fmt.Errorf("%s:// takes no options, and it has #%s", scheme, name)
+		return fmt.Errorf("%s:// takes no options, and it has #%s", u.Scheme, name)
 	}
 	if near := nearest.To(name, known); near != "" {
 		return fmt.Errorf("unknown option #%s: did you mean #%s?", name, near)
 	}
-	return fmt.Errorf("unknown option #%s: %s:// knows #%s", name, scheme, strings.Join(known, ", #"))
+	return fmt.Errorf("unknown option #%s: %s:// knows #%s", name, u.Scheme, strings.Join(known, ", #"))
 }

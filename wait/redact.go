@@ -9,21 +9,29 @@ import (
 // hidden stands for what may be a credential.
 const hidden = "***"
 
-// redact returns u as it may be shown: user information, query and the values of
-// headers are hidden.
+// redact returns u as it may be shown: user information, query, the values of
+// headers and what is no option are hidden.
 func redact(u *url.URL) string {
 	shown := strings.TrimPrefix(locator(u), "//")
 	for i, option := range splitFragment(u) {
-		name, value, ok := strings.Cut(option, "=")
-		if header, _, found := strings.Cut(value, ":"); name == "header" && found {
-			value = header + ":" + hidden
-		}
-		if ok {
-			option = name + "=" + value
-		}
-		shown += string("#&"[min(i, 1)]) + option
+		shown += string("#&"[min(i, 1)]) + redactOption(option)
 	}
 	return shown
+}
+
+func redactOption(option string) string {
+	name, value, _ := strings.Cut(option, "=")
+	value, _ = url.PathUnescape(value)
+	header, _, found := strings.Cut(value, ":")
+	switch {
+	case name == "header" && found:
+		return "header=" + url.PathEscape(header) + ":" + hidden
+	case name == "header":
+		return "header=" + hidden
+	case name == "ca", name == "body", !strings.ContainsAny(option+value, ":@"):
+		return option
+	}
+	return hidden // a mistyped header, or the rest of a password that has a #
 }
 
 // locator returns the part of u that is sent to, as it may be shown.
@@ -42,17 +50,30 @@ func locator(u *url.URL) string {
 // redactText returns text that could not be understood as it may be shown: with
 // a stray character in a password, any part of it may be the password.
 func redactText(s string) string {
-	scheme, rest, _ := strings.Cut(s, "://")
-	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
-		rest = hidden + rest[at:]
+	scheme, rest, ok := strings.Cut(s, "://")
+	if !ok {
+		scheme, rest = "", s
+	} else {
+		scheme += "://"
 	}
-	if end := strings.IndexByte(rest, '?'); end >= 0 {
-		rest = rest[:end] + "?" + hidden
+	if end := strings.LastIndexByte(rest, '@'); end >= 0 {
+		if strings.ContainsAny(rest[:end], "?#") {
+			return scheme + hidden
+		}
+		rest = hidden + rest[end:]
+	} else if host, _, _ := strings.Cut(rest, "/"); ok && !isHostPort(host) {
+		return scheme + hidden // what stands before a comma in a password
 	}
-	if end := strings.Index(rest, "header="); end >= 0 {
-		rest = rest[:end] + "header=" + hidden
+	if end := strings.IndexAny(rest, "?#"); end >= 0 {
+		rest = rest[:end+1] + hidden
 	}
-	return scheme + "://" + rest
+	return scheme + rest
+}
+
+// isHostPort tells whether s has no port, or one that is a number.
+func isHostPort(s string) bool {
+	_, port, ok := strings.Cut(s, ":")
+	return !ok || strings.HasPrefix(s, "[") || strings.Trim(port, "0123456789") == ""
 }
 
 // urlFault is what url.Parse found wrong, without the URL.

@@ -1,11 +1,14 @@
 package wait
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/startgate/startgate/wait/nearest"
@@ -22,26 +25,43 @@ type Target struct {
 // scheme is how the targets of one URL scheme are made.
 type scheme struct {
 	port    string   // the default port; without one the URL must have it
+	path    bool     // it names a file of this machine, not a host
 	options []string // what its fragment may hold
 	prober  func(*url.URL, *endpoint, options) Prober
 }
 
 // schemes is the one table of URL schemes.
 var schemes = map[string]scheme{
-	"http":  {port: "80", options: []string{"status", "header"}, prober: newHTTP},
-	"https": {port: "443", options: []string{"status", "header", "ca", "insecure"}, prober: newHTTP},
+	"http":     {port: "80", options: []string{"status", "header", "body"}, prober: newHTTP},
+	"https":    {port: "443", options: []string{"status", "header", "body", "ca", "insecure"}, prober: newHTTP},
+	"tcp":      {prober: newTCP},
+	"unix":     {path: true, prober: newTCP},
+	"redis":    {port: "6379", prober: newRedis},
+	"rediss":   {port: "6379", options: []string{"ca", "insecure"}, prober: newRedis},
+	"postgres": {port: "5432", prober: newPostgres},
+	"mysql":    {port: "3306", prober: newMySQL},
+	"grpc":     {prober: newGRPC},
+	"grpcs":    {options: []string{"ca", "insecure"}, prober: newGRPC},
+	"file":     {path: true, prober: newFile},
 }
 
 // Parse makes a target of the name of a sidecar (see [Sidecars]) or a URL.
 //
-//	istio                                      a sidecar by name
-//	http://localhost:8080/healthz              GET answers 200
-//	https://db:8443/up#status=200-299&ca=/ca   any 2xx, checked with the CA in /ca
+//	istio                     the sidecar of that name is ready
+//	http://HOST[:80]/PATH     GET answers 200 (also https)
+//	tcp://HOST:PORT           a connection is accepted
+//	unix:///PATH              a connection is accepted
+//	redis://HOST[:6379]       PING is answered (also rediss, with TLS)
+//	postgres://HOST[:5432]    a startup message is answered, by PQping's rule
+//	mysql://HOST[:3306]       the server sends its greeting
+//	grpc://HOST:PORT/SERVICE  grpc.health.v1 says SERVING (also grpcs)
+//	file:///PATH              the file exists and is not empty
 //
 // The fragment, which is never sent, has options joined by "&", their values
-// percent-encoded: status=N or status=N-M (may be repeated), header=Name:value,
-// and for https ca=/path, a file of PEM certificates to trust instead of the
-// system's, which is read now, and insecure, to trust any.
+// percent-encoded. For http and https: status=N or status=N-M (may be repeated),
+// header=Name:value, and body=TEXT, which an accepted answer's body must be. For
+// https, rediss and grpcs: ca=/PATH, a file of PEM certificates to trust instead
+// of the system's, which is read now, and insecure, to trust any.
 //
 // The name localhost means 127.0.0.1 and ::1. User information is accepted and
 // never sent. Errors say what to write instead and hold no credentials.
@@ -55,8 +75,11 @@ func Parse(s string) (Target, error) {
 		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), urlFault(err))
 	}
 	target, err := parseURL(u)
-	if err != nil {
+	if err == errNotFragment {
 		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), err)
+	}
+	if err != nil {
+		return Target{}, fmt.Errorf("cannot use target %q: %w", redact(u), err)
 	}
 	return target, nil
 }
@@ -88,25 +111,54 @@ func parseName(name string) (Target, error) {
 		return Target{}, unknownName(name)
 	}
 	sidecar := sidecars[i]
-	target, err := Parse(sidecar.Ready)
-	if err != nil {
-		return Target{}, err
+	if len(sidecar.Ready) == 0 {
+		return Target{}, fmt.Errorf("cannot wait for %s: %s", name, sidecar.Note)
 	}
-	target.Name, target.Sidecar = sidecar.Name, &sidecar
+	target := Target{Name: name, Sidecar: &sidecar}
+	var places inTurn
+	for _, ready := range sidecar.Ready {
+		place, err := Parse(ready)
+		if err != nil {
+			return Target{}, err
+		}
+		places = append(places, place.Prober)
+		target.Knock = append(target.Knock, place.Knock...)
+	}
 	if host, port, ok := strings.Cut(sidecar.Knock, ":"); ok {
 		target.Knock = append(target.Knock, knock{newEndpoint(host, port)})
 	}
+	target.Prober = places
 	return target, nil
+}
+
+// inTurn is a [Prober] of the first place that does not refuse.
+type inTurn []Prober
+
+func (places inTurn) Probe(ctx context.Context) (answer Answer) {
+	for i, place := range places {
+		next := place.Probe(ctx)
+		if i == 0 || next.Outcome != Refused {
+			answer = next
+		}
+		if next.Outcome != Refused {
+			break
+		}
+	}
+	return answer
 }
 
 func unknownName(name string) error {
 	names := make([]string, 0, len(sidecars)+1)
 	for _, sidecar := range sidecars {
-		names = append(names, sidecar.Name)
+		if len(sidecar.Ready) > 0 {
+			names = append(names, sidecar.Name)
+		}
 	}
 	switch near := nearest.To(name, append(names, "none")); {
 	case name == "":
 		return errors.New("cannot use an empty target: take away the comma too many, or write none to wait for nothing")
+	case strings.Contains(name, "@"):
+		return fmt.Errorf("cannot use target %q: write its scheme too, as in http://; a comma in a password is %%2C", redactText(name))
 	case near == "none":
 		return errors.New(`cannot use target "none": it stands alone, to wait for nothing`)
 	case near != "":
@@ -121,23 +173,14 @@ func parseURL(u *url.URL) (Target, error) {
 	if !ok {
 		return Target{}, unknownScheme(u.Scheme)
 	}
-	port := u.Port()
-	if port == "" {
-		port = scheme.port
-	}
-	switch {
-	case u.Hostname() == "":
-		return Target{}, fmt.Errorf("it has no host: write %s://HOST:%s", u.Scheme, orPort(port))
-	case port == "":
-		return Target{}, fmt.Errorf("it has no port: write %s://%s:PORT", u.Scheme, u.Hostname())
-	case strings.Contains(u.Fragment, "@") && u.User == nil:
-		return Target{}, errors.New("a # or / in a password must be written %23 or %2F")
-	}
 	options, err := parseOptions(u, scheme.options)
 	if err != nil {
 		return Target{}, err
 	}
-	endpoint := newEndpoint(u.Hostname(), port)
+	endpoint, err := scheme.endpoint(u)
+	if err != nil {
+		return Target{}, err
+	}
 	target := Target{Name: redact(u), Prober: scheme.prober(u, endpoint, options)}
 	if endpoint.isLocal() {
 		target.Knock = []Prober{knock{endpoint}}
@@ -145,14 +188,40 @@ func parseURL(u *url.URL) (Target, error) {
 	return target, nil
 }
 
-func orPort(port string) string {
-	if port == "" {
-		return "PORT"
+// endpoint returns where a target of this scheme listens.
+func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
+	if s.path {
+		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
+			return nil, fmt.Errorf("it has no absolute path: write %s:///PATH", u.Scheme)
+		}
+		return &endpoint{network: u.Scheme, addrs: []string{u.Path}}, nil
 	}
-	return port
+	port := cmp.Or(u.Port(), s.port)
+	switch {
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("it has no host: write %s://HOST:%s", u.Scheme, cmp.Or(port, "PORT"))
+	case port == "":
+		return nil, fmt.Errorf("it has no port: write %s://%s:PORT", u.Scheme, u.Host)
+	case !isPort(port):
+		return nil, errors.New("its port is not between 1 and 65535")
+	}
+	return newEndpoint(u.Hostname(), port), nil
+}
+
+func isPort(s string) bool {
+	port, err := strconv.ParseUint(s, 10, 16)
+	return err == nil && port > 0
+}
+
+// schemesMeant are other names of schemes.
+var schemesMeant = map[string]string{
+	"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis", "valkeys": "rediss", "h2c": "grpc",
 }
 
 func unknownScheme(name string) error {
+	if meant := schemesMeant[name]; meant != "" {
+		return fmt.Errorf("unknown scheme %q: write %s://", name, meant)
+	}
 	known := slices.Sorted(maps.Keys(schemes))
 	if near := nearest.To(name, known); near != "" {
 		return fmt.Errorf("unknown scheme %q: did you mean %s://?", name, near)

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"os"
+	"strings"
 	"text/tabwriter"
 )
 
@@ -25,7 +27,7 @@ func (g *gate) check(notes []string) error {
 	for _, target := range g.config.WaitFor {
 		ready, knock := "-", "-"
 		if target.Sidecar != nil {
-			ready, knock = target.Sidecar.Ready, target.Sidecar.Knock
+			ready, knock = strings.Join(target.Sidecar.Ready, " "), cmp.Or(target.Sidecar.Knock, "-")
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", target.Name, ready, knock)
 	}

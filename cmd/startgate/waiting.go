@@ -96,7 +96,7 @@ func (p *progress) report(ctx context.Context) {
 		p.mu.Unlock()
 		var attrs []any
 		if at >= hintAfter {
-			if hint := p.hint(ctx, p.target, answer); hint != "" {
+			if hint := hint(ctx, p.target, answer); hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
 		}
@@ -116,7 +116,7 @@ func (g *gate) gaveUp(ctx context.Context, err error, target wait.Target, progra
 		return fmt.Errorf("the wait for %s was %w", target.Name, err)
 	}
 	message := err
-	if hint := g.hint(ctx, target, timeout.Last); hint != "" {
+	if hint := hint(ctx, target, timeout.Last); hint != "" {
 		message = fmt.Errorf("%w. %s", err, hint)
 	}
 	if g.config.OnTimeout == "start" {

@@ -1,0 +1,33 @@
+package wait
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"net/url"
+	"os"
+)
+
+// newFile is for file://: ready when the file exists and is not empty.
+func newFile(u *url.URL, _ *endpoint, _ options) Prober {
+	return ProbeFunc(func(context.Context) Answer {
+		answer := lookAt(u.Path)
+		answer.Detail = "look at " + locator(u) + ": " + answer.Detail
+		return answer
+	})
+}
+
+func lookAt(path string) Answer {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return Answer{NotReady, "it does not exist", err}
+	case err != nil:
+		return Answer{Failed, cause(err).Error(), err}
+	case info.IsDir():
+		return Answer{NotReady, "it is a directory", nil}
+	case info.Size() == 0:
+		return Answer{NotReady, "it is empty", nil}
+	}
+	return Answer{Ready, "it is there", nil}
+}
