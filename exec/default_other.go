@@ -2,4 +2,6 @@
 
 package exec
 
-func defaultQuit() {}
+import "syscall"
+
+func useDefaults([]syscall.Signal) {}

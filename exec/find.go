@@ -71,7 +71,7 @@ func runnable(file string) error {
 // refusal is why execve says EACCES, where that alone would not explain it.
 type refusal string
 
-func (r refusal) Error() string     { return string(r) }
+func (r refusal) Error() string      { return string(r) }
 func (refusal) Is(target error) bool { return target == fs.ErrPermission }
 
 const (

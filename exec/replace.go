@@ -34,31 +34,37 @@ const shell = "/bin/sh"
 // A text file without a #! line is run by /bin/sh. Any other failure is an
 // [*ExitError]. signals may be nil.
 func Replace(program Program, signals *Signals) error {
+	if os.Getpid() != 1 {
+		useDefaults(signals.caught())
+	}
 	if err := signals.Stop(); err != nil {
 		return err
 	}
-	if os.Getpid() != 1 {
-		defaultQuit()
-	}
-	err := syscall.Exec(program.Path, program.Args, program.Env)
-	if err == syscall.ENOEXEC {
-		return replaceByShell(program)
-	}
-	return exitError(program.Path, err)
+	return run(program, func(path string, argv []string) error { return syscall.Exec(path, argv, program.Env) })
 }
 
-// replaceByShell runs what the kernel does not know as a program.
-func replaceByShell(program Program) error {
-	head := headOf(program.Path)
-	if !isText(head) {
+// run starts the program by execve, and by the shell when it is a script that the
+// kernel does not know as a program.
+func run(program Program, execve func(path string, argv []string) error) error {
+	err := execve(program.Path, program.Args)
+	if err == nil {
+		return nil
+	}
+	if err != syscall.ENOEXEC {
+		return exitError(program.Path, err)
+	}
+	if !isText(headOf(program.Path)) {
 		return cannotRun("cannot run %s: %s", program.Path, notAProgram(program.Path))
 	}
 	argv := []string{shell, program.Path}
 	if len(program.Args) > 1 {
 		argv = append(argv, program.Args[1:]...)
 	}
-	err := syscall.Exec(shell, argv, program.Env)
-	if errors.Is(err, os.ErrNotExist) {
+	err = execve(shell, argv)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, os.ErrNotExist):
 		return notFound("cannot run %s: it has no #! line, and there is no %s to run it", program.Path, shell)
 	}
 	return exitError(shell, err)

@@ -4,52 +4,64 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 )
 
-// Signals holds the signals that arrived since [Catch].
+// Signals holds the signals that arrived since [Catch], in their order.
 type Signals struct {
 	arrived chan os.Signal
+	all     []syscall.Signal // what is caught
+	ending  []syscall.Signal // of these, what ends a context
 	kept    []syscall.Signal // taken from arrived, and nobody has been told
 }
 
 // Catch begins to catch the given signals, so that none of them ends the process
 // or, in PID 1, is dropped by the kernel. HUP and INT are left alone when the
 // process inherited them as ignored (nohup, a shell's background job), because
-// catching would make them default in the program that replaces this one.
+// catching would make them default in the program that is started.
 // Call it as early as possible, from an init function of package main.
 func Catch(signals ...syscall.Signal) *Signals {
-	s := &Signals{arrived: make(chan os.Signal, 64)}
-	for _, sig := range signals {
-		if !signal.Ignored(sig) {
-			signal.Notify(s.arrived, sig)
-		}
-	}
+	// Go drops what does not fit; a burst of real-time signals may be long.
+	s := &Signals{arrived: make(chan os.Signal, 1024), ending: signals}
+	s.Also(signals...)
 	return s
 }
 
+// Also begins to catch more signals. They do not end a [Signals.Context]; they are
+// kept for [Supervise].
+func (s *Signals) Also(signals ...syscall.Signal) {
+	for _, sig := range signals {
+		if !signal.Ignored(sig) {
+			signal.Notify(s.arrived, sig)
+			s.all = append(s.all, sig)
+		}
+	}
+}
+
 // Context returns a context that ends with parent, with the returned function,
-// or when a signal arrives or has arrived: its [context.Cause] is then a
-// [*SignalError]. The returned function must be called; when it has returned, a
-// signal that was too late to be the cause is kept for the next Context or
-// [Signals.Stop]. One context at a time.
+// or when a signal that was given to [Catch] arrives or has arrived: its
+// [context.Cause] is then a [*SignalError]. The returned function must be called;
+// when it has returned, a signal that was too late to be the cause is kept for the
+// next Context, for [Replace] or [Supervise]. One context at a time.
 func (s *Signals) Context(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
-	if len(s.kept) > 0 {
-		cancel(&SignalError{s.kept[0]})
-		s.kept = s.kept[1:]
+	if end := s.takeEnding(); end != nil {
+		cancel(end)
 		return ctx, func() {}
 	}
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		select {
-		case sig := <-s.arrived:
-			end := &SignalError{sig.(syscall.Signal)}
-			if cancel(end); context.Cause(ctx) != end {
-				s.kept = append(s.kept, end.Signal)
+		for {
+			select {
+			case sig := <-s.arrived:
+				if s.ends(ctx, cancel, sig.(syscall.Signal)) {
+					return
+				}
+			case <-ctx.Done():
+				return
 			}
-		case <-ctx.Done():
 		}
 	}()
 	return ctx, func() {
@@ -58,22 +70,58 @@ func (s *Signals) Context(parent context.Context) (context.Context, func()) {
 	}
 }
 
-// Stop ends the catching. It returns a signal that arrived and that no context
-// has told about, as a [*SignalError]; nil when there is none. From then on the
-// signals have the effect that Go gives them by default. A nil s has caught
-// nothing.
+// ends makes sig the cause of the end of ctx, or keeps it.
+func (s *Signals) ends(ctx context.Context, cancel context.CancelCauseFunc, sig syscall.Signal) bool {
+	if slices.Contains(s.ending, sig) {
+		end := &SignalError{sig}
+		if cancel(end); context.Cause(ctx) == error(end) {
+			return true
+		}
+	}
+	s.kept = append(s.kept, sig)
+	return false
+}
+
+// takeEnding takes the first kept signal that ends a context.
+func (s *Signals) takeEnding() error {
+	i := slices.IndexFunc(s.kept, func(sig syscall.Signal) bool { return slices.Contains(s.ending, sig) })
+	if i < 0 {
+		return nil
+	}
+	end := &SignalError{s.kept[i]}
+	s.kept = slices.Delete(s.kept, i, i+1)
+	return end
+}
+
+// collect keeps what has arrived by now.
+func (s *Signals) collect() {
+	for {
+		select {
+		case sig := <-s.arrived:
+			s.kept = append(s.kept, sig.(syscall.Signal))
+		default:
+			return
+		}
+	}
+}
+
+// caught returns what s catches. A nil s has caught nothing.
+func (s *Signals) caught() []syscall.Signal {
+	if s == nil {
+		return nil
+	}
+	return s.all
+}
+
+// Stop ends the catching. It returns a signal that was given to [Catch], arrived,
+// and that no context has told about, as a [*SignalError]; nil when there is none.
+// From then on the signals have the effect that Go gives them by default. A nil s
+// has caught nothing.
 func (s *Signals) Stop() error {
 	if s == nil {
 		return nil
 	}
 	signal.Stop(s.arrived) // what had arrived is in the channel when it returns
-	if len(s.kept) > 0 {
-		return &SignalError{s.kept[0]}
-	}
-	select {
-	case sig := <-s.arrived:
-		return &SignalError{sig.(syscall.Signal)}
-	default:
-		return nil
-	}
+	s.collect()
+	return s.takeEnding()
 }

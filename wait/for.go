@@ -79,8 +79,9 @@ func (v *vigil) probe(ctx context.Context) Answer {
 	defer cancel()
 	asked := time.Now()
 	answer := v.target.Prober.Probe(attempt)
-	if ctx.Err() != nil && answer.Outcome != Ready && v.probes.Total() > 0 {
-		return answer // the end of ctx spoiled it, and an earlier one says more
+	deadline := errors.Is(ctx.Err(), context.DeadlineExceeded)
+	if ctx.Err() != nil && answer.Outcome != Ready && (v.probes.Total() > 0 || !deadline) {
+		return answer // the end of ctx spoiled it, and an earlier one, if any, says more
 	}
 	changed := kind(answer) != kind(v.last)
 	if changed {
@@ -111,6 +112,9 @@ func (v *vigil) pause(ctx context.Context) error {
 	v.knocked = false
 	end := time.Now().Add(v.pauses.NextBackOff())
 	knocks := 0 // where to knock: the first address that may still refuse
+	if v.last.Outcome != Refused {
+		knocks = min(v.target.own, len(v.target.Knock))
+	}
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {

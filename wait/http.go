@@ -27,32 +27,48 @@ type httpProbe struct {
 }
 
 func newHTTP(u *url.URL, e *endpoint, o options) Prober {
+	return newConversation(u, e, o, http.MethodGet, httpProbe{o, newRequest(http.MethodGet, u, o)}.talk)
+}
+
+// newRequest returns a request whose connection is closed after it.
+func newRequest(method string, u *url.URL, o options) *http.Request {
 	sent := *u
 	sent.User, sent.Fragment, sent.RawFragment = nil, "", ""
-	request := &http.Request{Method: http.MethodGet, URL: &sent, Host: o.header.Get("Host"), Header: o.header, Close: true}
+	request := &http.Request{Method: method, URL: &sent, Host: o.header.Get("Host"), Header: o.header, Close: true}
 	if request.Header.Get("User-Agent") == "" {
 		request.Header.Set("User-Agent", "startgate")
 	}
-	return newConversation(u, e, o, "GET", httpProbe{o, request}.talk)
+	return request
 }
 
 func (p httpProbe) talk(_ context.Context, conn net.Conn) Answer {
+	response, bound, failed := p.exchange(conn)
+	switch {
+	case failed != nil:
+		return *failed
+	case !p.accepts(response.StatusCode):
+		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
+	}
+	return p.finish(response, bound)
+}
+
+// exchange sends the request and reads the header of the answer.
+func (p httpProbe) exchange(conn net.Conn) (*http.Response, *bounded, *Answer) {
 	if err := p.request.Write(conn); err != nil {
-		return failure(err)
+		failed := failure(err)
+		return nil, nil, &failed
 	}
 	bound := &bounded{LimitedReader: io.LimitedReader{R: conn, N: maxHeader}}
 	response, err := readResponse(bufio.NewReader(bound), p.request)
 	switch {
 	case err != nil && bound.N <= 0:
-		return Answer{Failed, fmt.Sprintf("its header is longer than %d kB", maxHeader>>10), err}
+		return nil, nil, &Answer{Failed, fmt.Sprintf("its header is longer than %d kB", maxHeader>>10), err}
 	case err != nil:
-		return httpFailure(bound.cause(err))
+		failed := httpFailure(bound.cause(err))
+		return nil, nil, &failed
 	}
 	bound.N = maxBody // closing the body would read it to its end; closing the connection does not
-	if !p.accepts(response.StatusCode) {
-		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
-	}
-	return p.finish(response, bound)
+	return response, bound, nil
 }
 
 // bounded reads so much of an answer and no more, and remembers what ended the
@@ -124,8 +140,9 @@ func httpFailure(err error) Answer {
 func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
 	status := fmt.Sprintf("status %d", response.StatusCode)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxQuote))
+	var more int64
 	if err == nil {
-		_, err = io.Copy(io.Discard, response.Body)
+		more, err = io.Copy(io.Discard, response.Body)
 	}
 	switch {
 	case bound.N <= 0:
@@ -134,7 +151,7 @@ func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
 		answer := httpFailure(bound.cause(err))
 		answer.Detail = status + ", then its body: " + answer.Detail
 		return answer
-	case p.body != "" && strings.TrimSpace(string(body)) != p.body:
+	case p.body != "" && (more > 0 || strings.TrimSpace(string(body)) != p.body):
 		return Answer{NotReady, fmt.Sprintf("%s, and its body is not %q", status, p.body), nil}
 	}
 	return Answer{Ready, status, nil}

@@ -12,6 +12,7 @@ type Sidecar struct {
 	Ready []string
 	Knock string // host:port that refuses until shortly before it is ready; may be empty
 	Quit  string // the URL that ends it when it gets a POST
+	Token string // Header:VARIABLE, when that POST wants a token; may be empty
 
 	Note     string // what a person should know of it
 	Refused  string // why nothing may be listening there
@@ -77,6 +78,7 @@ var sidecars = []Sidecar{
 		Name:     "dapr",
 		Ready:    []string{"http://localhost:3500/v1.0/healthz/outbound#status=204"},
 		Quit:     "http://localhost:3500/v1.0/shutdown",
+		Token:    "dapr-api-token:DAPR_API_TOKEN",
 		Note:     "Its /v1.0/healthz waits for the application, so waiting for that never ends.",
 		Refused:  "daprd may not be injected (dapr.io/enabled), or listen on a Unix socket only",
 		NotReady: "daprd is up, and a component of it is not: see its log",

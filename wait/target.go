@@ -20,6 +20,8 @@ type Target struct {
 	Prober  Prober   // tells whether it is ready
 	Knock   []Prober // where to knock during a pause: in this order, Refused means that nobody is there
 	Sidecar *Sidecar // when it was given by name
+
+	own int // how many of Knock are where Prober asks
 }
 
 // scheme is how the targets of one URL scheme are made.
@@ -105,16 +107,25 @@ func ParseList(s string) ([]Target, error) {
 	return targets, nil
 }
 
-func parseName(name string) (Target, error) {
+// sidecarNamed returns a sidecar of the table.
+func sidecarNamed(name string) (*Sidecar, error) {
 	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return s.Name == name })
 	if i < 0 {
-		return Target{}, unknownName(name)
+		return nil, unknownName(name)
 	}
 	sidecar := sidecars[i]
+	return &sidecar, nil
+}
+
+func parseName(name string) (Target, error) {
+	sidecar, err := sidecarNamed(name)
+	if err != nil {
+		return Target{}, err
+	}
 	if len(sidecar.Ready) == 0 {
 		return Target{}, fmt.Errorf("cannot wait for %s: %s", name, sidecar.Note)
 	}
-	target := Target{Name: name, Sidecar: &sidecar}
+	target := Target{Name: name, Sidecar: sidecar}
 	var places inTurn
 	for _, ready := range sidecar.Ready {
 		place, err := Parse(ready)
@@ -124,6 +135,7 @@ func parseName(name string) (Target, error) {
 		places = append(places, place.Prober)
 		target.Knock = append(target.Knock, place.Knock...)
 	}
+	target.own = len(target.Knock)
 	if host, port, ok := strings.Cut(sidecar.Knock, ":"); ok {
 		target.Knock = append(target.Knock, knock{newEndpoint(host, port)})
 	}
@@ -183,7 +195,7 @@ func parseURL(u *url.URL) (Target, error) {
 	}
 	target := Target{Name: redact(u), Prober: scheme.prober(u, endpoint, options)}
 	if endpoint.isLocal() {
-		target.Knock = []Prober{knock{endpoint}}
+		target.Knock, target.own = []Prober{knock{endpoint}}, 1
 	}
 	return target, nil
 }

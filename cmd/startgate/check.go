@@ -18,8 +18,11 @@ func (g *gate) check(notes []string) error {
 		if set, ok := os.LookupEnv(s.Name); ok {
 			value, from = set, "environment"
 		}
-		if s.Name == waitFor {
+		switch s.Name {
+		case waitFor:
 			value = g.config.WaitFor.String()
+		case quitSetting:
+			value = g.config.Quit.String()
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, value, from)
 	}
@@ -31,11 +34,14 @@ func (g *gate) check(notes []string) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\n", target.Name, ready, knock)
 	}
-	fmt.Fprint(table, "\nMODE\tWHY\nreplace\tnothing needs a parent\n")
-	_, note := injectionOf(g.config.SidecarStatus)
-	if note != "" {
-		notes = append(notes, note)
+	if err := g.interruptible(g.lookAround); err != nil {
+		return err
 	}
+	notes = append(notes, g.pod.notes...)
+	if g.pod.skipped != "" {
+		notes = append(notes, g.pod.skipped)
+	}
+	fmt.Fprintf(table, "\nMODE\tWHY\n%s\t%s\n", g.pod.mode(), g.pod.why)
 	if len(notes) > 0 {
 		fmt.Fprintln(table, "\nWARNINGS")
 	}

@@ -26,6 +26,10 @@ type Config struct {
 	BackoffMax     positive  `split_words:"true" default:"500ms" desc:"the longest pause between probes"`
 	SidecarStatus  *string   `split_words:"true" desc:"the pod's annotation sidecar.istio.io/status; set and empty means not injected, and istio is not waited for"`
 	AbsentAfter    duration  `split_words:"true" default:"0" desc:"a sidecar given by name on whose ports nothing has listened for this long counts as absent; 0 is off"`
+	Quit           quits     `split_words:"true" desc:"sidecars to stop after the application: names or URLs of this machine, comma separated"`
+	QuitOn         quitOn    `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`
+	QuitTimeout    positive  `split_words:"true" default:"5s" desc:"for all quit requests together"`
+	Supervise      truth     `split_words:"true" default:"false" desc:"true: stay as the application's parent, forward signals and reap orphans; implied by STARTGATE_QUIT"`
 	LogLevel       level     `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat      logFormat `split_words:"true" default:"text" desc:"text or json, on standard error"`
 }
@@ -76,13 +80,14 @@ func load(environ []string) (config Config, notes []string, err error) {
 
 const (
 	waitFor       = prefix + "_WAIT_FOR"
+	quitSetting   = prefix + "_QUIT"
 	sidecarStatus = prefix + "_SIDECAR_STATUS" // the one for which empty and unset differ
 )
 
-// settingError says which variable cannot be used. The value of targets may hold
-// credentials; their error names them without.
+// settingError says which variable cannot be used. The values of targets and quits
+// may hold credentials; their errors name them without.
 func settingError(err *envconfig.ParseError) error {
-	if err.TypeName == reflect.TypeFor[targets]().String() {
+	if err.TypeName == reflect.TypeFor[targets]().String() || err.TypeName == reflect.TypeFor[quits]().String() {
 		return fmt.Errorf("%s: %w", err.KeyName, err.Err)
 	}
 	return fmt.Errorf("%s=%q: %w", err.KeyName, err.Value, err.Err)

@@ -2,8 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"slices"
+	"syscall"
 	"time"
 
 	"github.com/startgate/startgate/exec"
@@ -16,8 +20,11 @@ type gate struct {
 	signals        *exec.Signals
 	stdout, stderr io.Writer
 
-	config Config
-	log    *slog.Logger // nil until the settings are read
+	config  Config
+	log     *slog.Logger // nil until the settings are read
+	program string       // to start, as the user wrote it; empty: none
+	pod     pod          // what there is to do in this pod
+	waited  waited       // what the waiting took
 }
 
 // run does what the command line says. It returns nil when that is done; a
@@ -37,70 +44,102 @@ func (g *gate) run() error {
 	}
 	config, notes, err := load(g.environ)
 	if err != nil {
-		return err
+		return withNotes(err, notes)
 	}
 	g.config, g.log = config, newLogger(g.stderr, config)
 	if command.verb == "--check" {
 		return g.check(notes)
 	}
-	for _, note := range notes {
-		g.log.Warn(note)
-	}
+	g.warn(notes)
 	if command.verb == "--wait" {
-		_, err := g.wait("")
-		return err
+		g.config.Quit, g.config.Supervise = nil, false // there is no application to be over
+		if err := g.prepare(); err != nil {
+			return err
+		}
+		return g.interruptible(g.waitForAll)
 	}
 	return g.start(command.program)
 }
 
-// start waits and hands over to the program with these arguments.
-func (g *gate) start(argv []string) error {
-	path, err := exec.Find(argv[0], exec.SearchPath(g.environ))
-	if err != nil {
-		return err
+// withNotes puts warnings before an error that comes before there is a log.
+func withNotes(err error, notes []string) error {
+	for _, note := range slices.Backward(notes) {
+		err = errors.Join(errors.New(note), err)
 	}
-	waited, err := g.wait(argv[0])
-	if err != nil {
-		return err
-	}
-	g.log.Info("starting "+argv[0], append(waited.attrs(), "mode", "replace", "why", "nothing needs a parent")...)
-	return exec.Replace(exec.Program{Path: path, Args: argv, Env: g.environ}, g.signals)
+	return err
 }
 
-// wait waits for the targets, and returns what that took. The program's name is
-// for the error; it may be empty.
-//
-// The waiting is done in a goroutine of its own: polling costs more on a
-// goroutine that is locked to its thread, as the main one is.
-func (g *gate) wait(program string) (*waited, error) {
-	ctx, stop := g.signals.Context(context.Background())
-	defer stop()
-	result := &waited{began: time.Now()}
-	done := make(chan error)
-	go func() { done <- g.waitForAll(ctx, program, result) }()
-	return result, <-done
-}
-
-// waitForAll waits for one target after the other.
-func (g *gate) waitForAll(ctx context.Context, program string, result *waited) error {
-	timed := ctx
-	if timeout := time.Duration(g.config.Timeout); timeout > 0 {
-		var cancel func()
-		timed, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
-	targets, notes := g.targets(timed)
+func (g *gate) warn(notes []string) {
 	for _, note := range notes {
 		g.log.Warn(note)
 	}
-	for _, target := range targets {
-		if err := g.waitForOne(timed, target, result); err != nil {
-			err = g.gaveUp(ctx, err, target, program)
-			if err != nil {
-				return err
-			}
-			break
-		}
+}
+
+// start waits and hands over to the program with these arguments. However that
+// ends, the sidecars are told to quit.
+func (g *gate) start(argv []string) error {
+	g.program = argv[0]
+	path, err := exec.Find(g.program, exec.SearchPath(g.environ))
+	if prepared := g.prepare(); err == nil {
+		err = prepared
 	}
-	return context.Cause(ctx)
+	if err == nil {
+		err = g.interruptible(g.waitForAll)
+	}
+	if err == nil {
+		err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
+	}
+	g.quit(err)
+	return err
+}
+
+// prepare looks around, tells the log, and begins to catch what the application
+// will have forwarded.
+func (g *gate) prepare() error {
+	err := g.interruptible(g.lookAround)
+	if g.pod.skipped != "" {
+		g.log.Info(g.pod.skipped)
+	}
+	g.warn(g.pod.notes)
+	if g.pod.supervise {
+		// Not PIPE yet: that may come of a log whose reader has gone.
+		g.signals.Also(slices.DeleteFunc(exec.Forwardable(), func(s syscall.Signal) bool { return s == syscall.SIGPIPE })...)
+	}
+	return err
+}
+
+// handOver becomes the program, or supervises it until it is over.
+func (g *gate) handOver(program exec.Program) error {
+	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", g.pod.mode(), "why", g.pod.why)...)
+	if !g.pod.supervise {
+		return exec.Replace(program, g.signals)
+	}
+	began := time.Now()
+	code, err := exec.Supervise(program, g.signals, exec.Options{
+		Degraded: func(err error) { g.log.Warn(err.Error()) },
+	})
+	if err != nil {
+		return err
+	}
+	g.log.Info(g.program+" is over", "code", code, "after", time.Since(began).Round(time.Millisecond))
+	if code != 0 {
+		return appExit(code)
+	}
+	return nil
+}
+
+// appExit is the exit code of an application that ran, when it is not 0.
+type appExit int
+
+func (e appExit) Error() string { return fmt.Sprintf("the application ended with %d", int(e)) }
+
+// interruptible calls f with a context that a signal ends. It calls it in another
+// goroutine: waiting costs more in one that is locked to its thread, as the main
+// one is.
+func (g *gate) interruptible(f func(context.Context) error) error {
+	ctx, stop := g.signals.Context(context.Background())
+	defer stop()
+	done := make(chan error)
+	go func() { done <- f(ctx) }()
+	return <-done
 }

@@ -18,7 +18,7 @@ const (
 
 // codes are all exit codes, for a person.
 var codes = []struct{ Code, Meaning string }{
-	{"the application's", "it ran"},
+	{"the application's", "it ran; 128+n when signal n ended it under startgate's supervision"},
 	{"124", "a target was not ready within STARTGATE_TIMEOUT"},
 	{"125", "startgate itself failed: settings, usage"},
 	{"126", "the program exists and cannot be run"},
@@ -31,10 +31,13 @@ func codeOf(err error) int {
 	var (
 		exit   *exec.ExitError
 		signal *exec.SignalError
+		app    appExit
 	)
 	switch {
 	case err == nil:
 		return 0
+	case errors.As(err, &app):
+		return int(app)
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &signal):
@@ -47,8 +50,9 @@ func codeOf(err error) int {
 
 // report tells a person why startgate ends and returns the exit code.
 func (g *gate) report(err error) int {
-	if err == nil {
-		return 0
+	var app appExit
+	if err == nil || errors.As(err, &app) {
+		return int(app)
 	}
 	if g.log != nil {
 		g.log.Error(err.Error(), "code", codeOf(err))

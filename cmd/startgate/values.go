@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -26,12 +27,33 @@ func (t targets) String() string {
 	if len(t) == 0 {
 		return "none"
 	}
-	names := make([]string, len(t))
-	for i, target := range t {
+	return strings.Join(namesOf(t), ",")
+}
+
+func namesOf(list []wait.Target) []string {
+	names := make([]string, len(list))
+	for i, target := range list {
 		names[i] = target.Name
 	}
-	return strings.Join(names, ",")
+	return names
 }
+
+// quits is a list of what to tell to quit.
+type quits []wait.Target
+
+// Decode parses value.
+func (q *quits) Decode(value string) error {
+	var errs []error
+	for item := range strings.SplitSeq(value, ",") {
+		target, err := wait.ParseQuit(item, os.Getenv)
+		*q = append(*q, target)
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+// String returns the names of the targets, without credentials.
+func (q quits) String() string { return strings.Join(namesOf(q), ",") }
 
 // duration is a length of time, or 0.
 type duration time.Duration
@@ -77,6 +99,24 @@ type onTimeout string
 func (o *onTimeout) Decode(value string) error {
 	*o = onTimeout(value)
 	return oneOf(value, "fail", "start")
+}
+
+// quitOn is after which end of the application the sidecars are told to quit.
+type quitOn string
+
+// Decode parses value.
+func (q *quitOn) Decode(value string) error {
+	*q = quitOn(value)
+	return oneOf(value, "always", "success")
+}
+
+// truth is true or false.
+type truth bool
+
+// Decode parses value.
+func (t *truth) Decode(value string) error {
+	*t = value == "true"
+	return oneOf(value, "true", "false")
 }
 
 // logFormat is the form of the log.

@@ -12,13 +12,13 @@ import (
 
 // waited is what the waiting took.
 type waited struct {
-	began  time.Time
+	took   time.Duration
 	probes wait.Counts
 }
 
 // attrs returns the time and the probes of each kind for the log.
 func (w *waited) attrs() []any {
-	attrs := []any{"waited", time.Since(w.began).Round(time.Millisecond)}
+	attrs := []any{"waited", w.took.Round(time.Millisecond)}
 	for outcome, n := range w.probes {
 		if n > 0 {
 			attrs = append(attrs, wait.Outcome(outcome).String(), n)
@@ -27,9 +27,69 @@ func (w *waited) attrs() []any {
 	return attrs
 }
 
-// waitForOne waits for one target and tells the log how that goes.
-func (g *gate) waitForOne(ctx context.Context, target wait.Target, result *waited) error {
-	p := &progress{gate: g, target: target, began: time.Now()}
+// waitForAll waits for one target after the other.
+func (g *gate) waitForAll(ctx context.Context) error {
+	timed := ctx
+	if timeout := time.Duration(g.config.Timeout); timeout > 0 {
+		var cancel func()
+		timed, cancel = context.WithTimeout(ctx, timeout)
+		defer cancel()
+	}
+	began := time.Now()
+	defer func() { g.waited.took = time.Since(began) }()
+	for _, target := range g.pod.targets {
+		p := &progress{gate: g, target: target, began: time.Now()}
+		err := p.wait(timed)
+		var timeout *wait.TimeoutError
+		switch {
+		case err == nil:
+		case errors.Is(err, wait.ErrAbsent):
+			g.pod.seen[target.Name] = true // so that nobody waits for it when it is to quit
+			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.config.AbsentAfter))
+		case errors.As(err, &timeout):
+			return g.gaveUp(ctx, timeout)
+		default:
+			return p.interrupted(err)
+		}
+	}
+	return context.Cause(ctx)
+}
+
+// gaveUp is the end of a wait whose time is over: nil when the program is to start
+// all the same.
+func (g *gate) gaveUp(ctx context.Context, timeout *wait.TimeoutError) error {
+	err := g.because(timeout, g.hint(ctx, timeout.Target, timeout.Last))
+	if g.config.OnTimeout == "start" {
+		g.log.Warn(err.Error() + "; starting all the same (" + prefix + "_ON_TIMEOUT=start)")
+		return nil
+	}
+	return err
+}
+
+// because is the reason not to start the program, and a hint, which may be empty.
+func (g *gate) because(err error, hint string) error {
+	if g.program != "" && g.config.OnTimeout != "start" {
+		err = fmt.Errorf("cannot start %s: %w", g.program, err)
+	}
+	if hint != "" {
+		err = fmt.Errorf("%w. %s", err, hint)
+	}
+	return err
+}
+
+// interrupted is the end of a wait that a signal ended.
+func (p *progress) interrupted(by error) error {
+	answer, probes := p.lastAnswer()
+	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), probes)
+	if answer.Detail != "" {
+		text += ": " + answer.Detail
+	}
+	return p.because(fmt.Errorf("%w while %s was %s", by, p.target.Name, text), p.hint(context.Background(), p.target, answer))
+}
+
+// wait waits for the target and tells the log how that goes.
+func (p *progress) wait(ctx context.Context) error {
+	g, target := p.gate, p.target
 	g.log.Info("waiting for "+target.Name, "timeout", time.Duration(g.config.Timeout))
 	reporting, stop := context.WithCancel(ctx)
 	var reporter sync.WaitGroup
@@ -40,10 +100,7 @@ func (g *gate) waitForOne(ctx context.Context, target wait.Target, result *waite
 		Max:         time.Duration(g.config.BackoffMax),
 		Attempt:     time.Duration(g.config.AttemptTimeout),
 		AbsentAfter: time.Duration(g.config.AbsentAfter),
-		Observe: func(e wait.Event) {
-			result.probes[e.Answer.Outcome]++
-			p.observe(e)
-		},
+		Observe:     p.observe,
 	})
 }
 
@@ -53,15 +110,28 @@ type progress struct {
 	target wait.Target
 	began  time.Time
 
-	mu   sync.Mutex
-	last wait.Answer
+	mu     sync.Mutex
+	last   wait.Answer
+	probes wait.Counts
+}
+
+// lastAnswer returns the last answer and how many there were of each kind.
+func (p *progress) lastAnswer() (wait.Answer, wait.Counts) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.last, p.probes
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.
 func (p *progress) observe(e wait.Event) {
 	p.mu.Lock()
 	p.last = e.Answer
+	p.probes[e.Answer.Outcome]++
 	p.mu.Unlock()
+	p.waited.probes[e.Answer.Outcome]++
+	if e.Answer.Outcome != wait.Refused {
+		p.pod.seen[p.target.Name] = true
+	}
 	switch {
 	case e.Answer.Outcome == wait.Ready:
 		p.log.Info(p.target.Name+" is ready", "after", e.Waited.Round(time.Millisecond))
@@ -86,45 +156,21 @@ func (p *progress) report(ctx context.Context) {
 	for i := 0; ; i++ {
 		last := len(milestones) - 1
 		at := milestones[min(i, last)] + time.Duration(max(i-last, 0))*milestones[last]
+		if limit, ok := ctx.Deadline(); ok && !p.began.Add(at).Before(limit) {
+			return // the end is told by itself
+		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Until(p.began.Add(at))):
 		}
-		p.mu.Lock()
-		answer := p.last
-		p.mu.Unlock()
+		answer, _ := p.lastAnswer()
 		var attrs []any
 		if at >= hintAfter {
-			if hint := hint(ctx, p.target, answer); hint != "" {
+			if hint := p.hint(ctx, p.target, answer); hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
 		}
 		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, answer.Detail), attrs...)
 	}
-}
-
-// gaveUp decides what follows from a wait that ended without a ready answer: nil
-// to go on, or the error to end with.
-func (g *gate) gaveUp(ctx context.Context, err error, target wait.Target, program string) error {
-	var timeout *wait.TimeoutError
-	switch {
-	case errors.Is(err, wait.ErrAbsent):
-		g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.config.AbsentAfter))
-		return nil
-	case !errors.As(err, &timeout):
-		return fmt.Errorf("the wait for %s was %w", target.Name, err)
-	}
-	message := err
-	if hint := hint(ctx, target, timeout.Last); hint != "" {
-		message = fmt.Errorf("%w. %s", err, hint)
-	}
-	if g.config.OnTimeout == "start" {
-		g.log.Warn(message.Error() + "; starting all the same (" + prefix + "_ON_TIMEOUT=start)")
-		return nil
-	}
-	if program == "" {
-		return message
-	}
-	return fmt.Errorf("cannot start %s: %w", program, message)
 }
