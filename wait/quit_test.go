@@ -1,0 +1,211 @@
+package wait
+
+import (
+	"context"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// quitTarget is a target for Quit at addr.
+func quitTarget(t *testing.T, addr string) Target {
+	t.Helper()
+	target, err := ParseQuit("http://"+addr+"/quit", func(string) string { return "" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return target
+}
+
+// posts serves status to every POST, and counts them.
+func posts(t *testing.T, status int, body string) (addr string, count *atomic.Int64) {
+	t.Helper()
+	count = new(atomic.Int64)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodPost && r.URL.Path == "/quit" && r.ContentLength == 0 {
+			count.Add(1)
+		}
+		w.WriteHeader(status)
+		_, _ = w.Write([]byte(body))
+	}))
+	t.Cleanup(server.Close)
+	return server.Listener.Addr().String(), count
+}
+
+func within(t *testing.T, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestQuitPostsOnceWhenAnswered(t *testing.T) {
+	for status, want := range map[int]QuitOutcome{
+		200: Accepted, 204: Accepted, 299: Accepted,
+		301: Rejected, 401: Rejected, 403: Rejected, 404: Rejected, 405: Rejected, 500: Rejected, 503: Rejected,
+	} {
+		body := ""
+		if status >= 400 {
+			body = "shutdown endpoint is not enabled"
+		}
+		addr, count := posts(t, status, body)
+		outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false)
+		if outcome != want || count.Load() != 1 {
+			t.Errorf("%d: %v after %d posts, want %v after 1", status, outcome, count.Load(), want)
+		}
+		if !strings.Contains(answer.Detail, "POST http://"+addr+"/quit: status ") || !strings.Contains(answer.Detail, body) {
+			t.Errorf("%d: detail is %q, want the request, the status and the body", status, answer.Detail)
+		}
+	}
+}
+
+func TestQuitRefused(t *testing.T) {
+	target := quitTarget(t, "127.0.0.1:"+unusedPort(t))
+	if outcome, _ := Quit(within(t, 5*time.Second), target, true); outcome != Gone {
+		t.Errorf("one that was seen is %v, want gone", outcome)
+	}
+	ctx := within(t, 200*time.Millisecond)
+	if outcome, answer := Quit(ctx, target, false); outcome != NeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
+		t.Errorf("one that was not seen is %v (%v), want never_seen when the time is over", outcome, answer)
+	}
+}
+
+// A sidecar that starts while it is told to quit is told.
+func TestQuitReachesOneThatComesUp(t *testing.T) {
+	addr := "127.0.0.1:" + unusedPort(t)
+	told := make(chan struct{})
+	go func() {
+		time.Sleep(150 * time.Millisecond) // it is late
+		listener, err := net.Listen("tcp", addr)
+		if err != nil {
+			return
+		}
+		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(told) })}
+		t.Cleanup(func() { server.Close() })
+		_ = server.Serve(listener)
+	}()
+	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != Accepted {
+		t.Fatalf("%v (%v), want accepted", outcome, answer)
+	}
+	<-told
+}
+
+func TestQuitUnanswered(t *testing.T) {
+	for name, talk := range map[string]func(net.Conn){
+		"hangs":  hang,
+		"resets": func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) },
+		"closes": func(conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) },
+	} {
+		ctx := within(t, 300*time.Millisecond)
+		outcome, answer := Quit(ctx, quitTarget(t, serve(t, "127.0.0.1:0", talk)), false)
+		if outcome != Unheard || ctx.Err() == nil {
+			t.Errorf("one that %s is %v (%v), want failed when the time is over", name, outcome, answer)
+		}
+	}
+}
+
+// One that ends in the middle of its answer is gone, and not told twice.
+func TestQuitCutShort(t *testing.T) {
+	var tries atomic.Int64
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		tries.Add(1)
+		_, _ = conn.Read(make([]byte, 4096))
+		listener.Close()
+		conn.Close()
+	}()
+	outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, listener.Addr().String()), false)
+	if outcome != Gone || tries.Load() != 1 {
+		t.Errorf("%v (%v) after %d tries, want gone after 1", outcome, answer, tries.Load())
+	}
+}
+
+func TestQuitAcceptedWithHalfABody(t *testing.T) {
+	addr := serve(t, "127.0.0.1:0", says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nby"))
+	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != Accepted {
+		t.Errorf("%v (%v), want accepted: the status says so", outcome, answer)
+	}
+}
+
+func TestAwaitGone(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	target := quitTarget(t, listener.Addr().String())
+	if AwaitGone(within(t, 100*time.Millisecond), target) {
+		t.Error("it listens, and counts as gone")
+	}
+	listener.Close()
+	if !AwaitGone(within(t, 5*time.Second), target) {
+		t.Error("nothing listens, and it does not count as gone")
+	}
+}
+
+func TestParseQuit(t *testing.T) {
+	token := func(variable string) string {
+		if variable == "DAPR_API_TOKEN" {
+			return "a&b#c d+e%"
+		}
+		return ""
+	}
+	for _, sidecar := range Sidecars() {
+		target, err := ParseQuit(sidecar.Name, token)
+		if err != nil || target.Name != sidecar.Name || target.Sidecar == nil || len(target.Knock) == 0 {
+			t.Errorf("%s: %+v, %v", sidecar.Name, target, err)
+			continue
+		}
+		p := target.Prober.(*conversation)
+		if p.asked != "POST "+sidecar.Quit {
+			t.Errorf("%s: asks %q, want POST %s", sidecar.Name, p.asked, sidecar.Quit)
+		}
+	}
+	for s, want := range map[string]string{
+		"istoi":                         `unknown sidecar "istoi": did you mean istio?`,
+		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a quit is for this pod only: write localhost for the host`,
+		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a quit is for this pod only: write localhost for the host`,
+		"tcp://localhost:80":            `cannot use "tcp://localhost:80": a quit is a POST: write http:// or https://`,
+		"http://localhost:1/#status=2":  `cannot use "http://localhost:1/#***": unknown option #status: http:// knows #header, #ca, #insecure`,
+		"http://127.0.0.1.evil.com/":    `cannot use "http://127.0.0.1.evil.com/": a quit is for this pod only: write localhost for the host`,
+	} {
+		if _, err := ParseQuit(s, token); err == nil || err.Error() != want {
+			t.Errorf("%q:\n%v, want\n%s", s, err, want)
+		}
+	}
+	for _, s := range []string{"http://localhost/q", "http://127.9.9.9:1/q", "http://[::1]:1/q", "https://localhost:1/q#insecure"} {
+		if _, err := ParseQuit(s, token); err != nil {
+			t.Errorf("%q: %v", s, err)
+		}
+	}
+}
+
+// The token is sent as it is, and never shown.
+func TestQuitToken(t *testing.T) {
+	const secret = "a&b#c d+e%"
+	got := make(chan string, 1)
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("dapr-api-token") }))
+	defer server.Close()
+	sidecar := &Sidecar{Token: "dapr-api-token:DAPR_API_TOKEN"}
+	target, err := parseQuitURL(server.URL + tokenOption(sidecar, func(string) string { return secret }))
+	if err != nil {
+		t.Fatal(err)
+	}
+	outcome, answer := Quit(within(t, 5*time.Second), target, false)
+	if token := <-got; outcome != Accepted || token != secret {
+		t.Errorf("%v with the token %q, want %q", outcome, token, secret)
+	}
+	if strings.Contains(target.Name+answer.Detail, "a&b") || strings.Contains(target.Name, "d+e") {
+		t.Errorf("the token is in %q or %q", target.Name, answer.Detail)
+	}
+}
