@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -53,7 +54,7 @@ func parseArgs(args []string) (command, error) {
 		}
 		names = append(names, verb.name)
 	}
-	if near := nearest.To(first, names); near != "" {
+	if near := cmp.Or(short[first], nearest.To(first, names)); near != "" {
 		return command{}, usage("unknown flag %s: did you mean %s?", first, near)
 	}
 	return command{}, usage("unknown flag %s: write startgate -- %s to start a program of that name", first, first)
@@ -73,6 +74,22 @@ func withOperand(verb, operand string, rest []string) (command, error) {
 
 func usage(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
+}
+
+// short are letters that stand for a verb elsewhere.
+var short = map[string]string{"-h": "--help", "-v": "--version", "-V": "--version", "-w": "--wait"}
+
+// meant says what may have been meant by a program that cannot be found.
+func meant(name string) string {
+	for _, verb := range verbs {
+		if name == verb.name {
+			return ". To run startgate " + name + " in an image whose entrypoint it is: docker run --entrypoint /startgate IMAGE " + name
+		}
+	}
+	if words := strings.Fields(name); len(words) > 1 {
+		return fmt.Sprintf(". To start %s with arguments, write each as an item of its own: %q", words[0], words)
+	}
+	return ""
 }
 
 // synopsis is the usage in short.

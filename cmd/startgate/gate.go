@@ -80,6 +80,9 @@ func (g *gate) warn(notes []string) {
 func (g *gate) start(argv []string) error {
 	g.program = argv[0]
 	path, err := exec.Find(g.program, exec.SearchPath(g.environ))
+	if err != nil {
+		err = fmt.Errorf("%w%s", err, meant(g.program))
+	}
 	if prepared := g.prepare(); err == nil {
 		err = prepared
 	}
