@@ -1,0 +1,187 @@
+package main
+
+import (
+	"cmp"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/startgate/startgate/wait"
+)
+
+var update = flag.Bool("update", false, "rewrite the generated tables of README.md")
+
+const readmeFile = "../../README.md"
+
+// readme is what a user reads.
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(readmeFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// TestREADMETables finds a table that differs from the code. Rewrite them with
+//
+//	go test ./cmd/startgate -run README -update
+func TestREADMETables(t *testing.T) {
+	text := readme(t)
+	for name, table := range map[string]string{
+		"settings": settingsTable(),
+		"codes":    codesTable(),
+		"sidecars": sidecarsTable(),
+	} {
+		begin, end := "<!-- "+name+" -->\n\n", "\n<!-- /"+name+" -->\n"
+		before, rest, found := strings.Cut(text, begin)
+		got, after, closed := strings.Cut(rest, end)
+		switch {
+		case !found || !closed:
+			t.Errorf("README.md has no %s%s", begin, end)
+		case got != table:
+			text = before + begin + table + end + after
+			if !*update {
+				t.Errorf("the table of %s differs from the code; -update writes it. It should be\n%s", name, table)
+			}
+		}
+	}
+	if *update && !t.Failed() {
+		if err := os.WriteFile(readmeFile, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func settingsTable() string {
+	rows := [][]string{{"variable", "default", "meaning"}}
+	for _, s := range settings() {
+		rows = append(rows, []string{code(s.Name), code(s.Default), s.Meaning})
+	}
+	return markdown(rows)
+}
+
+func codesTable() string {
+	rows := [][]string{{"code", "meaning"}}
+	for _, c := range codes {
+		rows = append(rows, []string{c.Code, c.Meaning})
+	}
+	return markdown(rows)
+}
+
+func sidecarsTable() string {
+	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer"}}
+	for _, s := range wait.Sidecars() {
+		ready := code(strings.Join(s.Ready, "` or `"))
+		rows = append(rows, []string{code(s.Name), ready, code(s.Knock), cmp.Or(s.Refused, s.Note)})
+	}
+	return markdown(rows)
+}
+
+// markdown makes a table of rows, the first of which is its head.
+func markdown(rows [][]string) string {
+	var table strings.Builder
+	for i, row := range rows {
+		for _, cell := range row {
+			table.WriteString("| ")
+			if cell != "" {
+				table.WriteString(strings.ReplaceAll(cell, "|", `\|`) + " ")
+			}
+		}
+		table.WriteString("|\n")
+		if i == 0 {
+			table.WriteString(strings.Repeat("| --- ", len(row)) + "|\n")
+		}
+	}
+	return table.String()
+}
+
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + s + "`"
+}
+
+// TestREADMESettings finds a setting that does not exist, and one that nobody is
+// told of.
+func TestREADMESettings(t *testing.T) {
+	mentioned := regexp.MustCompile(`STARTGATE_\w+`).FindAllString(readme(t), -1)
+	var known []string
+	for _, s := range settings() {
+		known = append(known, s.Name)
+		if !slices.Contains(mentioned, s.Name) {
+			t.Errorf("%s is not mentioned", s.Name)
+		}
+	}
+	for _, name := range mentioned {
+		if !slices.Contains(known, name) {
+			t.Errorf("%s is no setting", name)
+		}
+	}
+}
+
+// blocks returns the fenced blocks of a language, without their indentation.
+func blocks(t *testing.T, language string) []string {
+	t.Helper()
+	fence := regexp.MustCompile("(?ms)^( *)```" + language + "\n(.*?)^ *```$")
+	var found []string
+	for _, match := range fence.FindAllStringSubmatch(readme(t), -1) {
+		found = append(found, regexp.MustCompile("(?m)^"+match[1]).ReplaceAllString(match[2], ""))
+	}
+	if len(found) == 0 {
+		t.Fatalf("README.md has no block of %s", language)
+	}
+	return found
+}
+
+// TestREADMECommands finds a command that a shell cannot read, and a flag or a
+// package that does not exist.
+func TestREADMECommands(t *testing.T) {
+	need(t, "sh")
+	for _, block := range blocks(t, "sh") {
+		check := exec.Command("sh", "-n")
+		check.Stdin = strings.NewReader(block)
+		if out, err := check.CombinedOutput(); err != nil {
+			t.Errorf("sh -n: %v: %s\n%s", err, out, block)
+		}
+		for _, path := range regexp.MustCompile(`\./[\w/]+`).FindAllString(block, -1) {
+			if _, err := os.Stat(filepath.Join("../..", path)); err != nil {
+				t.Error(err)
+			}
+		}
+		for _, args := range regexp.MustCompile(`(?m)^startgate ([^#\n]+)`).FindAllStringSubmatch(block, -1) {
+			if _, err := parseArgs(strings.Fields(args[1])); err != nil {
+				t.Errorf("startgate %s: %v", args[1], err)
+			}
+		}
+	}
+}
+
+// TestREADMEManifests finds a tab, which YAML does not allow. More would need a
+// parser, and no dependency of this module has one.
+func TestREADMEManifests(t *testing.T) {
+	for _, block := range blocks(t, "yaml") {
+		if strings.Contains(block, "\t") {
+			t.Errorf("a tab in\n%s", block)
+		}
+	}
+}
+
+// TestREADMECode finds an example that does not compile.
+func TestREADMECode(t *testing.T) {
+	for _, block := range blocks(t, "go") {
+		file := filepath.Join(t.TempDir(), "example.go")
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
+			t.Errorf("go vet: %v: %s", err, out)
+		}
+	}
+}
