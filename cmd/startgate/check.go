@@ -3,37 +3,17 @@ package main
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/startgate/startgate/wait"
 )
 
 // check prints what startgate would do: the settings and where each comes from,
-// the targets as parsed, the mode and why.
+// the targets as parsed, the mode and why, and warnings.
 func (g *gate) check(notes []string) error {
-	table := tabwriter.NewWriter(g.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SETTING\tVALUE\tFROM")
-	for _, s := range settings() {
-		value, from := s.Default, "default"
-		if set, ok := os.LookupEnv(s.Name); ok {
-			value, from = set, "environment"
-		}
-		switch s.Name {
-		case waitFor:
-			value = g.config.WaitFor.String()
-		case quitSetting:
-			value = g.config.Quit.String()
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", s.Name, value, from)
-	}
-	fmt.Fprint(table, "\nTARGET\tPROBED AT\tKNOCKED AT\n")
-	for _, target := range g.config.WaitFor {
-		ready, knock := "-", "-"
-		if target.Sidecar != nil {
-			ready, knock = strings.Join(target.Sidecar.Ready, " "), cmp.Or(target.Sidecar.Knock, "-")
-		}
-		fmt.Fprintf(table, "%s\t%s\t%s\n", target.Name, ready, knock)
-	}
 	if err := g.interruptible(g.lookAround); err != nil {
 		return err
 	}
@@ -41,12 +21,59 @@ func (g *gate) check(notes []string) error {
 	if g.pod.skipped != "" {
 		notes = append(notes, g.pod.skipped)
 	}
+	table := tabwriter.NewWriter(g.stdout, 0, 0, 2, ' ', 0)
+	g.checkSettings(table)
+	checkTargets(table, g.pod.targets)
+	checkQuits(table, g.pod.quits)
 	fmt.Fprintf(table, "\nMODE\tWHY\n%s\t%s\n", g.pod.mode(), g.pod.why)
 	if len(notes) > 0 {
-		fmt.Fprintln(table, "\nWARNINGS")
+		fmt.Fprintln(table, "\nNOTES")
 	}
 	for _, note := range notes {
 		fmt.Fprintln(table, note)
 	}
 	return table.Flush()
+}
+
+func (g *gate) checkSettings(w io.Writer) {
+	hidden := map[string]string{waitFor: g.config.WaitFor.String(), quitSetting: g.config.Quit.String()}
+	fmt.Fprintln(w, "SETTING\tFROM\tVALUE")
+	for _, s := range settings() {
+		value, from := cmp.Or(s.Default, "-"), "default"
+		if set, ok := os.LookupEnv(s.Name); ok {
+			value, from = cmp.Or(hidden[s.Name], set, `""`), "environment"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, from, value)
+	}
+}
+
+func checkTargets(w io.Writer, targets []wait.Target) {
+	fmt.Fprint(w, "\nWAITS FOR\tPROBED AT\n")
+	for _, target := range targets {
+		at := target.Name
+		if target.Sidecar != nil {
+			at = strings.Join(target.Sidecar.Ready, ", ")
+			if target.Sidecar.Knock != "" {
+				at += " (and knocks at " + target.Sidecar.Knock + ")"
+			}
+		}
+		fmt.Fprintf(w, "%s\t%s\n", target.Name, at)
+	}
+	if len(targets) == 0 {
+		fmt.Fprintln(w, "nothing")
+	}
+}
+
+func checkQuits(w io.Writer, quits []wait.Target) {
+	if len(quits) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\nTELLS TO QUIT\tBY A POST TO\n")
+	for _, target := range quits {
+		at := target.Name
+		if target.Sidecar != nil {
+			at = target.Sidecar.Quit
+		}
+		fmt.Fprintf(w, "%s\t%s\n", target.Name, at)
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/kelseyhightower/envconfig"
 	"github.com/startgate/startgate/wait/nearest"
@@ -30,6 +31,7 @@ type Config struct {
 	QuitOn         quitOn    `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`
 	QuitTimeout    positive  `split_words:"true" default:"5s" desc:"for all quit requests together"`
 	Supervise      truth     `split_words:"true" default:"false" desc:"true: stay as the application's parent, forward signals and reap orphans; implied by STARTGATE_QUIT"`
+	Metrics        places    `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written at the hand-over and at the end"`
 	LogLevel       level     `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat      logFormat `split_words:"true" default:"text" desc:"text or json, on standard error"`
 }
@@ -46,11 +48,16 @@ func settings() []setting {
 	return all
 }
 
-var wordStart = regexp.MustCompile(`(.)([A-Z])`)
-
 // nameOf returns the variable of a field of Config, as envconfig makes it.
 func nameOf(field string) string {
-	return prefix + "_" + strings.ToUpper(wordStart.ReplaceAllString(field, "${1}_${2}"))
+	name := []byte(prefix)
+	for _, letter := range []byte(field) {
+		if unicode.IsUpper(rune(letter)) {
+			name = append(name, '_')
+		}
+		name = append(name, letter)
+	}
+	return strings.ToUpper(string(name))
 }
 
 // load reads the settings. The notes are what a person should be warned of. The
@@ -93,9 +100,11 @@ func settingError(err *envconfig.ParseError) error {
 	return fmt.Errorf("%s=%q: %w", err.KeyName, err.Value, err.Err)
 }
 
-// injectedByKubelet are the variables that every pod gets for a Service whose
-// name begins with startgate.
-var injectedByKubelet = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
+// isInjectedByKubelet tells whether a variable is one that every pod gets for a
+// Service whose name begins with startgate.
+func isInjectedByKubelet(name string) bool {
+	return regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`).MatchString(name)
+}
 
 // unknown returns a warning for each variable that looks like a setting and is
 // none.
@@ -107,7 +116,7 @@ func unknown(environ []string) []string {
 	}
 	for _, entry := range environ {
 		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet.MatchString(name) {
+		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || isInjectedByKubelet(name) {
 			continue
 		}
 		note := name + " is no setting of startgate and has no effect"

@@ -25,6 +25,7 @@ type gate struct {
 	program string       // to start, as the user wrote it; empty: none
 	pod     pod          // what there is to do in this pod
 	waited  waited       // what the waiting took
+	metrics *metrics     // nil: none
 }
 
 // run does what the command line says. It returns nil when that is done; a
@@ -93,6 +94,8 @@ func (g *gate) start(argv []string) error {
 		err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
 	}
 	g.quit(err)
+	g.metrics.write()
+	g.metrics.close()
 	return err
 }
 
@@ -104,6 +107,7 @@ func (g *gate) prepare() error {
 		g.log.Info(g.pod.skipped)
 	}
 	g.warn(g.pod.notes)
+	g.metrics = newMetrics(g.config.Metrics, g.pod.supervise, g.log)
 	if g.pod.supervise {
 		// Not PIPE yet: that may come of a log whose reader has gone.
 		g.signals.Also(slices.DeleteFunc(exec.Forwardable(), func(s syscall.Signal) bool { return s == syscall.SIGPIPE })...)
@@ -114,17 +118,23 @@ func (g *gate) prepare() error {
 // handOver becomes the program, or supervises it until it is over.
 func (g *gate) handOver(program exec.Program) error {
 	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", g.pod.mode(), "why", g.pod.why)...)
+	g.metrics.started()
+	g.metrics.write()
 	if !g.pod.supervise {
+		g.metrics.close()
 		return exec.Replace(program, g.signals)
 	}
 	began := time.Now()
 	code, err := exec.Supervise(program, g.signals, exec.Options{
-		Degraded: func(err error) { g.log.Warn(err.Error()) },
+		Forwarded: g.metrics.forwardedSignal,
+		Degraded:  func(err error) { g.log.Warn(err.Error()) },
 	})
 	if err != nil {
 		return err
 	}
-	g.log.Info(g.program+" is over", "code", code, "after", time.Since(began).Round(time.Millisecond))
+	took := time.Since(began)
+	g.metrics.over(code, took)
+	g.log.Info(g.program+" is over", "code", code, "after", took.Round(time.Millisecond))
 	if code != 0 {
 		return appExit(code)
 	}

@@ -67,6 +67,7 @@ func isMesh(target wait.Target) bool { return target.Sidecar != nil && target.Si
 func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) {
 	began := time.Now()
 	outcome, answer := wait.Quit(timed, target, g.pod.seen[target.Name])
+	g.metrics.quit(target, outcome, time.Since(began))
 	switch outcome {
 	case wait.Accepted:
 		g.watch(ctx, target, began)

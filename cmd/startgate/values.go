@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"strconv"
 	"strings"
@@ -108,6 +109,25 @@ type quitOn string
 func (q *quitOn) Decode(value string) error {
 	*q = quitOn(value)
 	return oneOf(value, "always", "success")
+}
+
+// places are addresses to serve metrics at, and absolute paths of files.
+type places []string
+
+// Decode parses value.
+func (p *places) Decode(value string) error {
+	for item := range strings.SplitSeq(value, ",") {
+		item = strings.TrimSpace(item)
+		host, port, err := net.SplitHostPort(item)
+		number, notNumber := strconv.ParseUint(port, 10, 16)
+		switch {
+		case strings.HasPrefix(item, "/") && !strings.HasSuffix(item, "/"):
+		case err != nil || notNumber != nil || number == 0 || strings.Contains(host, "/"):
+			return fmt.Errorf("%q is not an address or an absolute path: write it like :9102 or /path/x.prom", item)
+		}
+		*p = append(*p, item)
+	}
+	return nil
 }
 
 // truth is true or false.

@@ -39,7 +39,9 @@ func (g *gate) waitForAll(ctx context.Context) error {
 	defer func() { g.waited.took = time.Since(began) }()
 	for _, target := range g.pod.targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
+		g.metrics.waitingFor(target)
 		err := p.wait(timed)
+		g.metrics.waitedFor(target, time.Since(p.began))
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
@@ -128,6 +130,7 @@ func (p *progress) observe(e wait.Event) {
 	p.last = e.Answer
 	p.probes[e.Answer.Outcome]++
 	p.mu.Unlock()
+	p.metrics.probed(e)
 	p.waited.probes[e.Answer.Outcome]++
 	if e.Answer.Outcome != wait.Refused {
 		p.pod.seen[p.target.Name] = true

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/startgate/startgate/exec"
+	"github.com/startgate/startgate/wait"
+)
+
+// metrics counts for Prometheus. Without a setting it is nil, and its methods do
+// nothing.
+type metrics struct {
+	log    *slog.Logger
+	files  []string
+	server *http.Server // nil: none
+
+	registry  *prometheus.Registry
+	probes    *prometheus.CounterVec
+	probing   prometheus.Histogram
+	waited    *prometheus.GaugeVec
+	waiting   *prometheus.GaugeVec
+	handover  prometheus.Gauge
+	run       prometheus.Gauge
+	code      prometheus.Gauge
+	forwarded *prometheus.CounterVec
+	quitting  *prometheus.GaugeVec
+	quits     *prometheus.CounterVec
+}
+
+// newMetrics begins to serve and to count, as the setting says. What cannot be
+// done is logged, and done without.
+func newMetrics(places places, supervise bool, log *slog.Logger) *metrics {
+	if len(places) == 0 {
+		return nil
+	}
+	m := &metrics{log: log, registry: prometheus.NewRegistry()}
+	m.register(supervise)
+	for _, place := range places {
+		if strings.HasPrefix(place, "/") {
+			m.files = append(m.files, place)
+		} else {
+			m.serve(place)
+		}
+	}
+	return m
+}
+
+func (m *metrics) register(supervise bool) {
+	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
+		c := prometheus.NewCounterVec(prometheus.CounterOpts{Namespace: "startgate", Name: name, Help: help}, labels)
+		m.registry.MustRegister(c)
+		return c
+	}
+	gauges := func(name, help string, labels ...string) *prometheus.GaugeVec {
+		g := prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: "startgate", Name: name, Help: help}, labels)
+		m.registry.MustRegister(g)
+		return g
+	}
+	gauges("build_info", "The version of startgate; always 1.", "version", "goversion").
+		WithLabelValues(version(), runtime.Version()).Set(1)
+	m.probes = counter("probes_total", "Probes of a target, by their outcome.", "target", "outcome")
+	m.probing = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Namespace: "startgate", Name: "probe_duration_seconds", Help: "How long a probe took.",
+		Buckets: prometheus.ExponentialBuckets(0.0005, 4, 8),
+	})
+	m.registry.MustRegister(m.probing)
+	m.waited = gauges("wait_seconds", "How long a target was waited for, so far or in all.", "target")
+	m.waiting = gauges("waiting", "Whether a target is being waited for: 1, or 0.", "target")
+	m.handover = gauges("handover_timestamp_seconds", "When the application was started, in seconds since 1970; 0 before.").WithLabelValues()
+	if !supervise {
+		return
+	}
+	m.run = gauges("app_run_seconds", "How long the application ran.").WithLabelValues()
+	m.code = gauges("app_exit_code", "The exit code of the application, when it is over; -1 before.").WithLabelValues()
+	m.code.Set(-1)
+	m.forwarded = counter("signals_forwarded_total", "Signals handed on to the application.", "signal")
+	m.quitting = gauges("quit_seconds", "How long telling a sidecar to quit took.", "target")
+	m.quits = counter("quits_total", "Sidecars told to quit, by what came of it.", "target", "outcome")
+}
+
+// serve serves /metrics at addr until close.
+func (m *metrics) serve(addr string) {
+	listener, err := net.Listen("tcp", addr)
+	if err != nil {
+		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, reasonOf(err)))
+		return
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
+	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = m.server.Serve(listener) }()
+}
+
+// reasonOf is why a system call failed, without what it was about.
+func reasonOf(err error) error {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return errno
+	}
+	return err
+}
+
+// write writes the files.
+func (m *metrics) write() {
+	if m == nil {
+		return
+	}
+	for _, file := range m.files {
+		if err := prometheus.WriteToTextfile(file, m.registry); err != nil {
+			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, reasonOf(err)))
+		}
+	}
+}
+
+// close ends the serving.
+func (m *metrics) close() {
+	if m != nil && m.server != nil {
+		_ = m.server.Close()
+	}
+}
+
+func (m *metrics) waitingFor(target wait.Target) {
+	if m != nil {
+		m.waiting.WithLabelValues(target.Name).Set(1)
+	}
+}
+
+func (m *metrics) probed(e wait.Event) {
+	if m == nil {
+		return
+	}
+	m.probes.WithLabelValues(e.Target.Name, e.Answer.Outcome.String()).Inc()
+	m.probing.Observe(e.Took.Seconds())
+	m.waited.WithLabelValues(e.Target.Name).Set(e.Waited.Seconds())
+}
+
+func (m *metrics) waitedFor(target wait.Target, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.waited.WithLabelValues(target.Name).Set(took.Seconds())
+	m.waiting.WithLabelValues(target.Name).Set(0)
+}
+
+func (m *metrics) started() {
+	if m != nil {
+		m.handover.SetToCurrentTime()
+	}
+}
+
+func (m *metrics) forwardedSignal(sig syscall.Signal) {
+	if m != nil {
+		m.forwarded.WithLabelValues(exec.SignalName(sig)).Inc()
+	}
+}
+
+func (m *metrics) over(code int, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.run.Set(took.Seconds())
+	m.code.Set(float64(code))
+}
+
+func (m *metrics) quit(target wait.Target, outcome wait.QuitOutcome, took time.Duration) {
+	if m == nil {
+		return
+	}
+	m.quits.WithLabelValues(target.Name, outcome.String()).Inc()
+	m.quitting.WithLabelValues(target.Name).Set(took.Seconds())
+}
