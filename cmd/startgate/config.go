@@ -115,8 +115,8 @@ func unknown(environ []string) []string {
 		words = append(words, strings.TrimPrefix(s.Name, prefix))
 	}
 	for _, entry := range environ {
-		name, _, _ := strings.Cut(entry, "=")
-		if !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || isInjectedByKubelet(name) {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || isInjectedByKubelet(name) {
 			continue
 		}
 		note := name + " is no setting of startgate and has no effect"
