@@ -79,8 +79,8 @@ func (v *vigil) probe(ctx context.Context) Answer {
 	defer cancel()
 	asked := time.Now()
 	answer := v.target.Prober.Probe(attempt)
-	deadline := errors.Is(ctx.Err(), context.DeadlineExceeded)
-	if ctx.Err() != nil && answer.Outcome != Ready && (v.probes.Total() > 0 || !deadline) {
+	cancelled := errors.Is(ctx.Err(), context.Canceled)
+	if answer.Outcome != Ready && (cancelled || isPast(ctx) && v.probes.Total() > 0) {
 		return answer // the end of ctx spoiled it, and an earlier one, if any, says more
 	}
 	changed := kind(answer) != kind(v.last)
@@ -95,6 +95,13 @@ func (v *vigil) probe(ctx context.Context) Answer {
 		Changed: changed, Knocked: v.knocked,
 	})
 	return answer
+}
+
+// isPast tells whether the deadline of ctx has come. A connection notices that a
+// little before ctx does.
+func isPast(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ok && !time.Now().Before(deadline)
 }
 
 // kind sorts answers into those after which the pauses begin anew: a target that

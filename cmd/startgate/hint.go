@@ -1,37 +1,180 @@
 package main
 
 import (
+	"bufio"
 	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/startgate/startgate/wait"
 )
 
-// hint says what may be the cause of the last answer and what to do, by pattern;
-// nothing when there is no more to say. It may take half a second.
+// stuck is a wait that does not end.
+type stuck struct {
+	target wait.Target
+	last   wait.Answer
+	seen   bool // it has answered before
+	unset  bool // the injection variable is not set
+}
+
+// hints say what may be the cause and what to do, one by one, by pattern; the first
+// that has something to say is told.
+var hints = []func(context.Context, stuck) string{
+	unresolved, gone, moved, absent, istioHint, sidecarHint, daprHint, fileHint, refusedHint, droppedHint,
+}
+
+// hint returns the first hint for a target and its last answer; nothing when there
+// is no more to say. It may take a second.
 func (g *gate) hint(ctx context.Context, target wait.Target, last wait.Answer) string {
-	switch {
-	case target.Sidecar == nil:
-		return ""
-	case last.Outcome == wait.Refused && target.Sidecar.Mesh:
-		return absentHint(wait.Redirected(ctx), g.config.SidecarStatus == nil) + ". " + target.Sidecar.Refused
-	case last.Outcome == wait.Refused:
-		return target.Sidecar.Refused
-	case last.Outcome == wait.NotReady:
-		return target.Sidecar.NotReady
+	s := stuck{target, last, g.pod.seen[target.Name], g.config.SidecarStatus == nil}
+	for _, hint := range hints {
+		if text := hint(ctx, s); text != "" {
+			return text
+		}
 	}
 	return ""
 }
 
-// absentHint is for a mesh's sidecar on whose port nobody listens.
-func absentHint(redirected, unset bool) string {
-	if redirected {
+func unresolved(_ context.Context, s stuck) string {
+	if !errors.As(s.last.Err, new(*net.DNSError)) {
+		return ""
+	}
+	return "Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS; " +
+		"with Istio's DNS capture no name resolves before the proxy is up, so wait for istio first"
+}
+
+func gone(_ context.Context, s stuck) string {
+	if s.last.Outcome != wait.Refused || !s.seen {
+		return ""
+	}
+	return "It answered before and is gone: it has crashed, or was stopped, as by an earlier try of this Job that told it to quit; " +
+		"see kubectl describe pod, and kubectl logs POD --previous of its container"
+}
+
+// moved is for a sidecar whose ready port refuses while its other port answers.
+func moved(ctx context.Context, s stuck) string {
+	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || s.target.Sidecar.Knock == "" {
+		return ""
+	}
+	knocks := s.target.Knock
+	if knocks[len(knocks)-1].Probe(ctx).Outcome == wait.Refused {
+		return ""
+	}
+	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.Refused
+}
+
+// absent is for a mesh's sidecar on none of whose ports anybody listens.
+func absent(ctx context.Context, s stuck) string {
+	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
+		return ""
+	}
+	if wait.Redirected(ctx) {
 		return "Outbound traffic is redirected to a proxy that does not listen: its container is not started " +
 			"(image still being pulled, crashing), or this is an init container in front of a classic sidecar, " +
 			"where the wait cannot end: see kubectl describe pod"
 	}
 	cure := "Set " + prefix + "_WAIT_FOR=none where it never is"
-	if unset {
+	if s.unset && isIstio(s.target) {
 		cure = "Set " + sidecarStatus + " as the README says, or " + prefix + "_WAIT_FOR=none"
 	}
-	return "Nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " + cure
+	return "Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
+		cure + ". " + s.target.Sidecar.Refused
+}
+
+// istioHint is for Istio's agent that answers and is not ready. It does not say
+// why; its Envoy's counters do, which is where it looks itself.
+func istioHint(ctx context.Context, s stuck) string {
+	if !isIstio(s.target) || s.last.Outcome != wait.NotReady {
+		return ""
+	}
+	switch accepted, rejected := envoyUpdates(ctx); {
+	case rejected > 0:
+		return "Envoy has rejected the configuration that istiod sent: see kubectl logs POD -c istio-proxy, and istioctl analyze"
+	case accepted == 0:
+		return "The proxy has received no configuration: istiod is out of reach, or does not serve this pod; " +
+			"see kubectl logs POD -c istio-proxy | grep 'NOT ready', and istioctl proxy-status"
+	}
+	return s.target.Sidecar.NotReady
+}
+
+// envoyStats are the counters by which Istio's agent tells whether Envoy is
+// configured (istio/istio: pilot/cmd/pilot-agent/status/util/stats.go).
+const envoyStats = "http://127.0.0.1:15000/stats?usedonly&filter=" +
+	"%5E(cluster_manager%5C.cds%7Clistener_manager%5C.lds)%5C.(update_success%7Cupdate_rejected)%24"
+
+// envoyUpdates returns how many updates of its configuration Envoy has accepted
+// and rejected; -1 when it does not say.
+func envoyUpdates(ctx context.Context) (accepted, rejected int) {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, envoyStats, nil)
+	if err != nil {
+		return -1, -1
+	}
+	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+	if err != nil {
+		return -1, -1
+	}
+	defer response.Body.Close()
+	lines := bufio.NewScanner(io.LimitReader(response.Body, 64<<10))
+	for lines.Scan() {
+		name, value, _ := strings.Cut(lines.Text(), ": ")
+		n, _ := strconv.Atoi(value)
+		if strings.HasSuffix(name, "update_success") {
+			accepted += n
+		} else {
+			rejected += n
+		}
+	}
+	return accepted, rejected
+}
+
+// sidecarHint is what the table of sidecars says.
+func sidecarHint(_ context.Context, s stuck) string {
+	switch {
+	case s.target.Sidecar == nil:
+		return ""
+	case s.last.Outcome == wait.Refused:
+		return s.target.Sidecar.Refused
+	case s.last.Outcome == wait.NotReady:
+		return s.target.Sidecar.NotReady
+	}
+	return ""
+}
+
+func daprHint(_ context.Context, s stuck) string {
+	if !strings.HasSuffix(s.target.Name, ":3500/v1.0/healthz") {
+		return ""
+	}
+	return "This path of Dapr waits for the application, which waits for it: write dapr instead"
+}
+
+func fileHint(_ context.Context, s stuck) string {
+	if !strings.HasPrefix(s.target.Name, "file://") {
+		return ""
+	}
+	return "What writes this file has not done so: is it running (see its log), does it write to this path, " +
+		"and is the volume mounted in both containers?"
+}
+
+func refusedHint(_ context.Context, s stuck) string {
+	if s.last.Outcome != wait.Refused {
+		return ""
+	}
+	return "Nothing listens there: is it running, and is the port right?"
+}
+
+// droppedHint is for a proxy that accepts a connection in place of a server that
+// does not.
+func droppedHint(_ context.Context, s stuck) string {
+	if !errors.Is(s.last.Err, io.EOF) && s.last.Outcome != wait.Timeout && !strings.HasSuffix(s.last.Detail, "connection reset") {
+		return ""
+	}
+	return "The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place. " +
+		"Is the server running, and does the mesh let this pod reach it?"
 }
