@@ -20,13 +20,11 @@ func standardError() io.Writer {
 }
 
 // newLogger returns the log that the settings ask for. JSON has the keys that
-// Cloud Logging reads.
+// Cloud Logging reads, and durations as numbers that can be compared.
 func newLogger(w io.Writer, config Config) *slog.Logger {
 	options := &slog.HandlerOptions{Level: config.LogLevel.Level, ReplaceAttr: plainDurations}
 	if config.LogFormat == "json" {
-		options.ReplaceAttr = func(groups []string, a slog.Attr) slog.Attr {
-			return plainDurations(groups, cloudKeys(groups, a))
-		}
+		options.ReplaceAttr = cloudKeys
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
@@ -46,6 +44,9 @@ var severities = map[slog.Level]string{
 }
 
 func cloudKeys(groups []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		return slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
+	}
 	if len(groups) > 0 {
 		return a
 	}

@@ -4,27 +4,47 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
 	"github.com/startgate/startgate/wait"
 )
 
-// waited is what the waiting took.
+// waited is what the waiting took, in all and for each target.
 type waited struct {
-	took   time.Duration
-	probes wait.Counts
+	name    string // of the target
+	took    time.Duration
+	probes  wait.Counts
+	targets []waited
 }
 
-// attrs returns the time and the probes of each kind for the log.
-func (w *waited) attrs() []any {
+// attrs returns the time and the probes of each kind for the log, and those of each
+// target when there are several.
+func (w waited) attrs() []any {
 	attrs := []any{"waited", w.took.Round(time.Millisecond)}
 	for outcome, n := range w.probes {
 		if n > 0 {
 			attrs = append(attrs, wait.Outcome(outcome).String(), n)
 		}
 	}
-	return attrs
+	if len(w.targets) < 2 {
+		return attrs
+	}
+	var each []any
+	for _, target := range w.targets {
+		each = append(each, slog.Group(target.name, target.attrs()...))
+	}
+	return append(attrs, slog.Group("targets", each...))
+}
+
+// add adds what the waiting for one target took.
+func (w *waited) add(target waited) {
+	w.took += target.took
+	for outcome, n := range target.probes {
+		w.probes[outcome] += n
+	}
+	w.targets = append(w.targets, target)
 }
 
 // waitForAll waits for one target after the other.
@@ -35,13 +55,13 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		timed, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	began := time.Now()
-	defer func() { g.waited.took = time.Since(began) }()
 	for _, target := range g.pod.targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
 		g.metrics.waitingFor(target)
 		err := p.wait(timed)
-		g.metrics.waitedFor(target, time.Since(p.began))
+		took := time.Since(p.began)
+		g.metrics.waitedFor(target, took)
+		g.waited.add(waited{name: target.Name, took: took, probes: p.probes})
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
@@ -131,7 +151,6 @@ func (p *progress) observe(e wait.Event) {
 	p.probes[e.Answer.Outcome]++
 	p.mu.Unlock()
 	p.metrics.probed(e)
-	p.waited.probes[e.Answer.Outcome]++
 	if e.Answer.Outcome != wait.Refused {
 		p.pod.seen[p.target.Name] = true
 	}
