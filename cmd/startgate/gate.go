@@ -151,8 +151,13 @@ func (e appExit) Error() string { return fmt.Sprintf("the application ended with
 // one is.
 func (g *gate) interruptible(f func(context.Context) error) error {
 	ctx, stop := g.signals.Context(context.Background())
-	defer stop()
 	done := make(chan error)
 	go func() { done <- f(ctx) }()
-	return <-done
+	err := <-done
+	stop()
+	var late *exec.SignalError // it came when f had looked for the last time
+	if err == nil && errors.As(context.Cause(ctx), &late) {
+		err = late
+	}
+	return err
 }
