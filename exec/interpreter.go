@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"debug/elf"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -13,12 +14,24 @@ import (
 // headSize is how much of a file the kernel looks at (BINPRM_BUF_SIZE).
 const headSize = 256
 
-// interpreted checks the program that file itself needs to be run by: execve
-// says no more than ENOENT when that is missing, about a file that is there.
+// interpreted checks the programs that file itself needs to be run by: execve says
+// no more than ENOENT when one is missing, about a file that is there.
 func interpreted(file string) error {
+	if code, err := interpretation(file, maxInterpreters); err != nil {
+		return &ExitError{code, fmt.Errorf("cannot run %s: %w", file, err)}
+	}
+	return nil
+}
+
+// maxInterpreters is how many interpreters, each a script for the next, the kernel
+// goes through (execve(2)).
+const maxInterpreters = 5
+
+// interpretation returns why nothing can run file, and the exit code for that.
+func interpretation(file string, depth int) (int, error) {
 	interpreter, kind := interpreterOf(file)
-	if interpreter == "" {
-		return nil
+	if interpreter == "" || depth == 0 {
+		return 0, nil
 	}
 	err := runnable(interpreter)
 	var path *fs.PathError
@@ -27,13 +40,17 @@ func interpreted(file string) error {
 	}
 	switch {
 	case err == nil:
-		return nil
+		code, err := interpretation(interpreter, depth-1)
+		if err != nil {
+			err = fmt.Errorf("its %s %s: %w", kind, interpreter, err)
+		}
+		return code, err
 	case strings.HasSuffix(interpreter, "\r"):
-		return notFound("cannot run %s: its #! line ends in CR LF; save it with LF line ends", file)
+		return CodeNotFound, errors.New("its #! line ends in CR LF; save it with LF line ends")
 	case errors.Is(err, fs.ErrNotExist):
-		return notFound("cannot run %s: its %s %s does not exist", file, kind, interpreter)
+		return CodeNotFound, fmt.Errorf("its %s %s does not exist", kind, interpreter)
 	}
-	return cannotRun("cannot run %s: its %s %s: %w", file, kind, interpreter, err)
+	return CodeCannotRun, fmt.Errorf("its %s %s: %w", kind, interpreter, err)
 }
 
 // interpreterOf returns what runs file, and what that is to it; nothing for a

@@ -35,6 +35,7 @@ const shell = "/bin/sh"
 // [*ExitError]. signals may be nil.
 func Replace(program Program, signals *Signals) error {
 	if os.Getpid() != 1 {
+		// Before Stop, which takes long enough for a handler that had begun to end.
 		useDefaults(signals.caught())
 	}
 	if err := signals.Stop(); err != nil {

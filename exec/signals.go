@@ -14,6 +14,7 @@ type Signals struct {
 	all     []syscall.Signal // what is caught
 	ending  []syscall.Signal // of these, what ends a context
 	kept    []syscall.Signal // taken from arrived, and nobody has been told
+	told    error            // the cause of a context's end
 }
 
 // Catch begins to catch the given signals, so that none of them ends the process
@@ -47,6 +48,7 @@ func (s *Signals) Also(signals ...syscall.Signal) {
 func (s *Signals) Context(parent context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	if end := s.takeEnding(); end != nil {
+		s.told = end
 		cancel(end)
 		return ctx, func() {}
 	}
@@ -75,6 +77,7 @@ func (s *Signals) ends(ctx context.Context, cancel context.CancelCauseFunc, sig 
 	if slices.Contains(s.ending, sig) {
 		end := &SignalError{sig}
 		if cancel(end); context.Cause(ctx) == error(end) {
+			s.told = end
 			return true
 		}
 	}
@@ -113,15 +116,24 @@ func (s *Signals) caught() []syscall.Signal {
 	return s.all
 }
 
-// Stop ends the catching. It returns a signal that was given to [Catch], arrived,
-// and that no context has told about, as a [*SignalError]; nil when there is none.
-// From then on the signals have the effect that Go gives them by default. A nil s
-// has caught nothing.
+// last returns the signal that ended a context, because that may have been asked
+// for the last time before it, or else the first kept one that would end one.
+func (s *Signals) last() error {
+	if s.told != nil {
+		return s.told
+	}
+	return s.takeEnding()
+}
+
+// Stop ends the catching. It returns a signal that was given to [Catch] and
+// arrived, as a [*SignalError], also one that has ended a context; nil when there
+// is none. From then on the signals have the effect that Go gives them by default.
+// A nil s has caught nothing.
 func (s *Signals) Stop() error {
 	if s == nil {
 		return nil
 	}
 	signal.Stop(s.arrived) // what had arrived is in the channel when it returns
 	s.collect()
-	return s.takeEnding()
+	return s.last()
 }

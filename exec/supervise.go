@@ -47,7 +47,7 @@ func Supervise(program Program, s *Signals, options Options) (code int, err erro
 	becomeSubreaper(options)
 	s.Also(Forwardable()...)
 	s.collect()
-	if err := s.takeEnding(); err != nil {
+	if err := s.last(); err != nil {
 		return 0, err
 	}
 	app, err := start(program, options)

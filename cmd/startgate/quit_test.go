@@ -103,7 +103,7 @@ func TestQuit(t *testing.T) {
 		log  string
 		most time.Duration
 	}{
-		{"gone at once", quitsAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" after=\d+ms`, time.Second},
+		{"gone at once", quitsAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" after=\d+m?s`, time.Second},
 		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the quit and is still draining"`, 2 * time.Second},
 		{"404", answers(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the quit: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"`, time.Second},
 		{"405", answers(405, ""), `level=WARN .*did not accept the quit: .*status 405`, time.Second},

@@ -20,12 +20,16 @@ rmdir "$dev"
 func TestTerminationLog(t *testing.T) {
 	need(t, "root", "unshare", "mount")
 	for _, test := range []struct{ name, run, want string }{
-		{"wait failed", `STARTGATE_WAIT_FOR=file:///missing STARTGATE_TIMEOUT=50ms "$1" -- true`,
-			"startgate: cannot start true: file:///missing not ready after "},
+		{
+			"wait failed", `STARTGATE_WAIT_FOR=file:///missing STARTGATE_TIMEOUT=50ms "$1" -- true`,
+			"startgate: cannot start true: file:///missing not ready after ",
+		},
 		{"settings", `STARTGATE_TIMEOUT=5 "$1" -- true`, `startgate: STARTGATE_TIMEOUT="5": missing unit, write 5s`},
 		{"not found", `STARTGATE_WAIT_FOR=none "$1" -- ./missing`, "startgate: cannot run ./missing: no such file or directory"},
-		{"a signal", `STARTGATE_WAIT_FOR=file:///missing "$1" -- true 2>/dev/log & until grep -q "not ready yet" /dev/log; do :; done; kill -TERM $!; wait $!`,
-			"startgate: cannot start true: ended by SIGTERM while file:///missing was not ready after "},
+		{
+			"a signal", `STARTGATE_WAIT_FOR=file:///missing "$1" -- true 2>/dev/log & until grep -q "not ready yet" /dev/log; do :; done; kill -TERM $!; wait $!`,
+			"startgate: cannot start true: ended by SIGTERM while file:///missing was not ready after ",
+		},
 		{"the application's own end", `STARTGATE_WAIT_FOR=none "$1" -- false`, "the application wrote this"},
 		{"the same, supervised", `STARTGATE_WAIT_FOR=none STARTGATE_SUPERVISE=true "$1" -- false`, "the application wrote this"},
 	} {

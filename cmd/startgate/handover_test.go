@@ -1,0 +1,180 @@
+//go:build linux
+
+package main
+
+import (
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// script is what a stand-in sidecar does: its agent answers 503 from up on, and
+// 200 from ready on; lead before that, its health port begins to listen, as
+// Envoy's does. With a negative lead it never does.
+type script struct{ up, ready, lead time.Duration }
+
+// play starts startgate with these settings and a sidecar beside it. It returns
+// how long after the sidecar was ready the application started, and how many
+// requests the sidecar answered.
+func (s script) play(t testing.TB, settings ...string) (r *run, delay time.Duration, requests int) {
+	t.Helper()
+	var agent sidecar
+	r = startGate(t, settings)
+	time.Sleep(time.Until(r.began.Add(s.up)))
+	agent.listen(t, agentAddr)
+	defer agent.stop()
+	time.Sleep(time.Until(r.began.Add(s.ready - max(s.lead, 0))))
+	ready := agent.getsReady(max(s.lead, 0))
+	if s.lead >= 0 {
+		defer listenOn(t, healthAddr).Close()
+	}
+	delay = r.started().Sub(ready)
+	return r, delay, int(agent.requests.Load())
+}
+
+// leads are how long before it is ready a sidecar may listen on its health port,
+// how late the application may then start, by the median, and how many requests
+// the sidecar may have to answer.
+var leads = []struct {
+	lead, median time.Duration
+	requests     int
+}{
+	{0, 15 * time.Millisecond, 15},
+	{20 * time.Millisecond, 15 * time.Millisecond, 15},
+	{200 * time.Millisecond, 50 * time.Millisecond, 20},
+}
+
+// busy is what a busy machine may add to a single delay.
+const busy = 200 * time.Millisecond
+
+// readyAt spreads n starts over what the sidecar may take, 2s to 2.5s.
+func readyAt(i, n int) time.Duration {
+	return 2*time.Second + 500*time.Millisecond*time.Duration(i)/time.Duration(n)
+}
+
+// The sidecar is asked seldom, and the application starts after it is ready.
+func TestHandover(t *testing.T) {
+	need(t, "root")
+	for _, test := range leads {
+		t.Run(test.lead.String(), func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead}
+			r, delay, requests := s.play(t, "LOG_LEVEL=debug")
+			t.Logf("started %v after ready, %d requests", delay, requests)
+			if delay < 0 || delay > test.median+busy {
+				t.Errorf("started %v after ready, want %v by the median\n%s", delay, test.median, &r.log)
+			}
+			if requests > test.requests {
+				t.Errorf("the sidecar had %d requests, want at most %d\n%s", requests, test.requests, &r.log)
+			}
+			if n := strings.Count(r.log.String(), "knocked=true"); n != 2 {
+				t.Errorf("%d knocks were answered, want 2: at the agent's port and at the health port\n%s", n, &r.log)
+			}
+		})
+	}
+}
+
+// An address that answers all along gives nothing to knock at: then the longest
+// pause, and its jitter, is how late the application may start.
+func TestHandoverWithoutKnock(t *testing.T) {
+	need(t, "root")
+	for i := range 2 {
+		s := script{ready: readyAt(i, 2), lead: -1}
+		t.Run(s.ready.String(), func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			_, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
+			t.Logf("started %v after ready, %d requests", delay, requests)
+			const longest = 500 * time.Millisecond * 12 / 10
+			if delay < 0 || delay > longest+busy {
+				t.Errorf("started %v after ready, want at most %v", delay, longest)
+			}
+			if requests > 15 {
+				t.Errorf("the sidecar had %d requests, want at most 15", requests)
+			}
+		})
+	}
+}
+
+// BenchmarkHandover reports how long after its sidecar the application starts,
+// and how many requests the sidecar had at most. Use -benchtime=20x.
+func BenchmarkHandover(b *testing.B) {
+	for _, test := range leads {
+		b.Run("lead="+test.lead.String(), func(b *testing.B) {
+			median, requests := handovers(b, script{up: 500 * time.Millisecond, lead: test.lead})
+			if median > test.median {
+				b.Errorf("median %v, want %v", median, test.median)
+			}
+			if requests > test.requests {
+				b.Errorf("the sidecar had %d requests, want at most %d", requests, test.requests)
+			}
+		})
+	}
+	b.Run("url", func(b *testing.B) {
+		handovers(b, script{lead: -1}, "WAIT_FOR=http://localhost:15020/healthz/ready")
+	})
+}
+
+// handovers plays s b.N times, reports what came of it, and returns the median of
+// the delays and the most requests.
+func handovers(b *testing.B, s script, settings ...string) (median time.Duration, requests int) {
+	enterNetwork(b)
+	var delays []time.Duration
+	for b.Loop() {
+		s.ready = readyAt(len(delays)*7%20, 20)
+		_, delay, n := s.play(b, settings...)
+		delays = append(delays, delay)
+		requests = max(requests, n)
+	}
+	slices.Sort(delays)
+	median = delays[len(delays)/2]
+	b.ReportMetric(0, "ns/op") // is how long the sidecar takes
+	b.ReportMetric(milliseconds(median), "median_ms")
+	b.ReportMetric(milliseconds(delays[len(delays)-1]), "worst_ms")
+	b.ReportMetric(float64(requests), "requests")
+	return median, requests
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// BenchmarkWaitingCPU reports how much of a core startgate takes while it waits:
+// when it knocks, every 10ms, and when it only asks, every half second. It is
+// asked of the kernel at the end, so it includes the start.
+func BenchmarkWaitingCPU(b *testing.B) {
+	for _, test := range []struct {
+		name  string
+		while func(testing.TB) // prepares the network
+		most  float64          // percent
+	}{
+		{"knocking", func(testing.TB) {}, 3},
+		{"asking", func(t testing.TB) {
+			new(sidecar).listen(t, agentAddr)
+			listenOn(t, healthAddr)
+		}, 0.5},
+	} {
+		b.Run(test.name, func(b *testing.B) {
+			enterNetwork(b)
+			test.while(b)
+			var cpu, wall time.Duration
+			for b.Loop() {
+				r := startGate(b, nil)
+				time.Sleep(5 * time.Second)
+				wall += time.Since(r.began)
+				if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+					b.Fatal(err)
+				}
+				r.code()
+				cpu += r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
+			}
+			percent := 100 * float64(cpu) / float64(wall)
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(percent, "%core")
+			if percent > test.most {
+				b.Errorf("%.2f%% of a core, want at most %v%%", percent, test.most)
+			}
+		})
+	}
+}

@@ -1,0 +1,82 @@
+package exec
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// write makes a file in the current directory.
+func write(t testing.TB, path, text string, mode os.FileMode) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(os.WriteFile(path, []byte(text), 0o600), os.Chmod(path, mode)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// The binary's tests compare with execvp; here is what callers rely on.
+func TestFind(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "a/it", "#!/bin/sh\n", 0o755)
+	write(t, "b/it", "#!/bin/sh\n", 0o755)
+	write(t, "it", "#!/bin/sh\n", 0o755)
+	write(t, "denied/it", "#!/bin/sh\n", 0o644)
+	write(t, "denied2/it", "#!/bin/sh\n", 0o644)
+	write(t, "orphan", "#! /no/such/shell\n", 0o755)
+	for _, test := range []struct {
+		name, path string
+		want       string
+		code       int
+		text       string // of the error
+	}{
+		{name: "it", path: "a:b", want: "a/it"},
+		{name: "it", path: "none:b/:a", want: "b//it"},
+		{name: "it", path: "", want: "it"},
+		{name: "it", path: "none:", want: "it"},
+		{name: "it", path: "denied:b", want: "b/it"},
+		{name: "./a//it", path: "b", want: "./a//it"},
+		{name: "it", path: "none:denied:denied2", code: 126, text: "cannot run denied/it: permission denied"},
+		{name: "it", path: "none", code: 127, text: "cannot run it: not found in PATH=none"},
+		{name: "./none", path: "a", code: 127, text: "cannot run ./none: no such file or directory"},
+		{name: "", path: "a", code: 127, text: "cannot run the program: its name is empty"},
+		{name: "a/", path: "a", code: 126, text: "cannot run a/: is a directory"},
+		{name: "orphan", path: ".", code: 127, text: "cannot run ./orphan: its interpreter /no/such/shell does not exist"},
+	} {
+		got, err := Find(test.name, test.path)
+		if test.code == 0 {
+			if err != nil || got != test.want {
+				t.Errorf("Find(%q, %q) = %q, %v, want %q", test.name, test.path, got, err, test.want)
+			}
+			continue
+		}
+		var exit *ExitError
+		if !errors.As(err, &exit) || exit.Code != test.code || !strings.HasPrefix(err.Error(), test.text) {
+			t.Errorf("Find(%q, %q): error %v, want %d: %s", test.name, test.path, err, test.code, test.text)
+		}
+	}
+}
+
+func TestFindErrorHasItsCause(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "denied", "", 0o644)
+	if _, err := Find("./none", ""); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v is not fs.ErrNotExist", err)
+	}
+	if _, err := Find("denied", ""); !errors.Is(err, fs.ErrPermission) {
+		t.Errorf("%v is not fs.ErrPermission", err)
+	}
+}
+
+func TestExitError(t *testing.T) {
+	cause := errors.New("the cause")
+	err := error(&ExitError{CodeCannotRun, cause})
+	if err.Error() != "the cause" || !errors.Is(err, cause) {
+		t.Errorf("%v does not pass on its cause", err)
+	}
+}

@@ -1,0 +1,88 @@
+package exec
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestInterpreterOf(t *testing.T) {
+	t.Chdir(t.TempDir())
+	for _, test := range []struct{ head, want string }{
+		{"#!/bin/sh\n", "/bin/sh"},
+		{"#!/bin/sh", "/bin/sh"},
+		{"#! \t /bin/sh \t\n", "/bin/sh"},
+		{"#!/usr/bin/env bash\nexit", "/usr/bin/env"},
+		{"#!/bin/sh\r\n", "/bin/sh\r"},
+		{"#!/bin/sh\x00-e\n", "/bin/sh"},
+		{"#!sh\n", "sh"},
+		{"#!" + strings.Repeat("/", 100) + "bin/sh\n", strings.Repeat("/", 100) + "bin/sh"},
+		{"#!\n", ""},
+		{"#!   \n/bin/sh\n", ""},
+		{"#!", ""},
+		{" #!/bin/sh\n", ""},
+		{"# !/bin/sh\n", ""},
+		{"echo hello\n", ""},
+		{"", ""},
+		{"\x7fELF", ""},
+		{"\x7fELF" + strings.Repeat("\x02", 300), ""},
+	} {
+		write(t, "it", test.head, 0o755)
+		if got, _ := interpreterOf("it"); got != test.want {
+			t.Errorf("interpreterOf %q = %q, want %q", test.head, got, test.want)
+		}
+	}
+	if got, _ := interpreterOf("none"); got != "" {
+		t.Errorf("interpreterOf a file that cannot be read = %q", got)
+	}
+}
+
+func TestInterpretedFollowsScripts(t *testing.T) {
+	t.Chdir(t.TempDir())
+	write(t, "it", "#! ./as\n", 0o755)
+	write(t, "as", "#! ./last\n", 0o755)
+	err := interpreted("it")
+	if want := "cannot run it: its interpreter ./as: its interpreter ./last does not exist"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+	write(t, "last", "#! ./it\n", 0o755) // round and round: the kernel says so itself
+	if err := interpreted("it"); err != nil {
+		t.Errorf("a circle of interpreters: %v", err)
+	}
+}
+
+// Whatever a program's file holds, looking at it ends and harms nothing.
+func FuzzInterpreterOf(f *testing.F) {
+	f.Add("#!/bin/sh -e\n")
+	f.Add("#!\r\n")
+	if self, err := os.Executable(); err == nil {
+		f.Add(string(headOf(self)))
+	}
+	file := filepath.Join(f.TempDir(), "it")
+	f.Fuzz(func(t *testing.T, text string) {
+		write(t, file, text, 0o755)
+		path, kind := interpreterOf(file)
+		if kind == "interpreter" && (len(path) > headSize || strings.ContainsAny(path, " \t\n\x00")) {
+			t.Errorf("interpreterOf %q = %q", text, path)
+		}
+		_ = interpreted(file)
+		_ = notAProgram(file)
+	})
+}
+
+func TestIsText(t *testing.T) {
+	for head, want := range map[string]bool{
+		"echo hello\n":     true,
+		"echo hello":       true,
+		"\xff\xfe\n":       true,
+		"echo\n\x00binary": true, // a script may carry data behind it
+		"\x00\n":           false,
+		"\x01\x02\x00":     false,
+		"":                 false, // cannot be read, or is empty
+	} {
+		if got := isText([]byte(head)); got != want {
+			t.Errorf("isText(%q) = %v", head, got)
+		}
+	}
+}
