@@ -113,6 +113,9 @@ func reason(err *net.DNSError) string {
 	case err.IsTimeout:
 		return "the name server does not answer"
 	}
+	if i := strings.LastIndex(err.Err, ": "); i >= 0 { // after addresses and a port that is another each time
+		return "name server: " + err.Err[i+2:]
+	}
 	return err.Err
 }
 

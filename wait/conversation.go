@@ -9,6 +9,8 @@ import (
 	"io"
 	"net"
 	"net/url"
+	"strings"
+	"unicode"
 )
 
 // conversation is a [Prober] that connects and talks over the connection.
@@ -21,7 +23,7 @@ type conversation struct {
 
 // newConversation returns one with the server of u, where verb is what it asks.
 // It is a TLS connection when the scheme says so.
-func newConversation(u *url.URL, e *endpoint, o options, verb string, talk func(context.Context, net.Conn) Answer) Prober {
+func newConversation(u *url.URL, e *endpoint, o options, verb string, talk func(context.Context, net.Conn) Answer) *conversation {
 	c := &conversation{endpoint: e, asked: verb + " " + locator(u), talk: talk}
 	if secureSchemes[u.Scheme] {
 		c.tls = o.tls(u.Hostname())
@@ -59,24 +61,49 @@ func tlsFailure(err error) Answer {
 	case errors.As(err, &record):
 		answer.Detail = "TLS: the server does not speak TLS"
 	case errors.As(err, &unknown):
-		answer.Detail = "TLS: " + unknown.Error() + "; give its CA with #ca=/path, or trust any with #insecure"
+		answer.Detail = "TLS: " + printable(unknown.Error()) + "; give its CA with #ca=/path, or trust any with #insecure"
 	case errors.Is(err, io.EOF):
 		answer.Detail = "TLS: closed during the handshake"
+	case answer.Outcome == Timeout:
+		answer.Detail = "TLS: no answer in time; does the server speak TLS?"
 	case answer.Outcome == Failed:
-		answer.Detail = "TLS: " + answer.Detail
+		answer.Detail = "TLS: " + printable(answer.Detail)
 	}
 	return answer
 }
 
+// printable returns the beginning of text, which a certificate may have a part
+// in, as it fits in a line of the log and cannot break it.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text[:min(len(text), 300)])
+}
+
+// smallBuffer holds an answer of the protocols that are spoken with ask, or the
+// beginning of what is not one.
+const smallBuffer = 512
+
 // ask is the whole of a simple conversation: it sends a question, which may be
-// empty, and reads an answer of at most this many bytes.
-func ask(question string, most int64, read func(*bufio.Reader) Answer) func(context.Context, net.Conn) Answer {
+// empty, and reads the answer.
+func ask(question string, read func(*bufio.Reader) Answer) func(context.Context, net.Conn) Answer {
 	return func(_ context.Context, conn net.Conn) Answer {
 		if _, err := io.WriteString(conn, question); err != nil {
 			return failure(err)
 		}
-		return read(bufio.NewReaderSize(io.LimitReader(conn, most), 512))
+		return read(bufio.NewReaderSize(conn, smallBuffer))
 	}
+}
+
+// cutInside is a conversation that ended, by err, in the middle of an answer.
+func cutInside(err error) Answer {
+	if err == io.EOF {
+		err = io.ErrUnexpectedEOF
+	}
+	return cutShort(err)
 }
 
 // cutShort is a conversation that ended, by err, before its end.

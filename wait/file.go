@@ -23,11 +23,20 @@ func lookAt(path string) Answer {
 	case errors.Is(err, fs.ErrNotExist):
 		return Answer{NotReady, "it does not exist", err}
 	case err != nil:
-		return Answer{Failed, cause(err).Error(), err}
+		return Answer{Failed, pathFault(err), err}
 	case info.IsDir():
 		return Answer{NotReady, "it is a directory", nil}
 	case info.Size() == 0:
 		return Answer{NotReady, "it is empty", nil}
 	}
 	return Answer{Ready, "it is there", nil}
+}
+
+// pathFault is what is wrong with a path, without the path.
+func pathFault(err error) string {
+	var fault *fs.PathError
+	if errors.As(err, &fault) {
+		err = fault.Err
+	}
+	return err.Error()
 }

@@ -14,9 +14,9 @@ import (
 
 // The bounds of an HTTP answer.
 const (
-	maxHeader = 16 << 10 // of all headers, those of 1xx answers too
-	maxBody   = 1 << 20  // read and forgotten, so that half an answer does not count
-	maxQuote  = 200      // of a body that is shown
+	maxHeader = 8 << 10 // of all headers, those of 1xx answers too
+	maxBody   = 1 << 20 // read and forgotten, so that half an answer does not count
+	maxQuote  = 200     // of a body that is shown
 )
 
 // httpProbe asks with a GET over a connection of its own: no redirect is
@@ -59,7 +59,7 @@ func (p httpProbe) exchange(conn net.Conn) (*http.Response, *bounded, *Answer) {
 		return nil, nil, &failed
 	}
 	bound := &bounded{LimitedReader: io.LimitedReader{R: conn, N: maxHeader}}
-	response, err := readResponse(bufio.NewReader(bound), p.request)
+	response, err := readResponse(bufio.NewReaderSize(bound, smallBuffer), p.request)
 	switch {
 	case err != nil && bound.N <= 0:
 		return nil, nil, &Answer{Failed, fmt.Sprintf("its header is longer than %d kB", maxHeader>>10), err}

@@ -114,12 +114,12 @@ func TestHTTPServers(t *testing.T) {
 		{"a body that drips", saysWithoutEnd(statusOK+"\r\n", "x", drip), Timeout, "status 200, then its body: no answer in time"},
 		{"a chunk's extension without an end", saysWithoutEnd(statusOK+"Transfer-Encoding: chunked\r\n\r\n1;", "xxxxxxxx", 0), Failed, ""},
 		{"a body without an end after 503", saysWithoutEnd(unavailable+"\r\n", "starting ", 0), NotReady, `status 503: "` + strings.Repeat("starting ", 22) + `st"`},
-		{"a status without an end", saysWithoutEnd("HTTP/1.1 200 ", strings.Repeat("O", 4<<10), 0), Failed, "its header is longer than 16 kB"},
-		{"a header without an end", saysWithoutEnd(statusOK+"X: ", strings.Repeat("x", 4<<10), 0), Failed, "its header is longer than 16 kB"},
-		{"headers without an end", saysWithoutEnd(statusOK, "X: x\r\n", 0), Failed, "its header is longer than 16 kB"},
+		{"a status without an end", saysWithoutEnd("HTTP/1.1 200 ", strings.Repeat("O", 4<<10), 0), Failed, "its header is longer than 8 kB"},
+		{"a header without an end", saysWithoutEnd(statusOK+"X: ", strings.Repeat("x", 4<<10), 0), Failed, "its header is longer than 8 kB"},
+		{"headers without an end", saysWithoutEnd(statusOK, "X: x\r\n", 0), Failed, "its header is longer than 8 kB"},
 		{"headers that drip", saysWithoutEnd(statusOK, "X: x\r\n", drip), Timeout, "no answer in time"},
-		{"a huge header", says(statusOK + "X: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"), Failed, "its header is longer than 16 kB"},
-		{"1xx without an end", saysWithoutEnd("", "HTTP/1.1 103 Early Hints\r\n\r\n", 0), Failed, "its header is longer than 16 kB"},
+		{"a huge header", says(statusOK + "X: " + strings.Repeat("x", 64<<10) + "\r\n\r\n"), Failed, "its header is longer than 8 kB"},
+		{"1xx without an end", saysWithoutEnd("", "HTTP/1.1 103 Early Hints\r\n\r\n", 0), Failed, "its header is longer than 8 kB"},
 		{"1xx that drip", saysWithoutEnd("", "HTTP/1.1 103 Early Hints\r\n\r\n", drip), Timeout, "no answer in time"},
 		{"1xx before 503", says("HTTP/1.1 103 Early Hints\r\n\r\n" + unavailable + "\r\n"), NotReady, "status 503"},
 
@@ -275,6 +275,27 @@ func TestHTTPStatus(t *testing.T) {
 	}
 }
 
+func TestHTTPBody(t *testing.T) {
+	for _, test := range []struct {
+		options, body string
+		outcome       Outcome
+		detail        string
+	}{
+		{"#body=ok", "ok", Ready, "status 200"},
+		{"#body=ok", " ok\r\n", Ready, "status 200"},
+		{"#body=up%20%26%20running", "up & running", Ready, "status 200"},
+		{"#body=ok", "", NotReady, `status 200, and its body is not "ok"`},
+		{"#body=ok", "ok, but", NotReady, `status 200, and its body is not "ok"`},
+		{"#body=ok", "ok" + strings.Repeat(" ", 300) + "not", NotReady, `status 200, and its body is not "ok"`},
+	} {
+		at := "http://" + serve(t, "127.0.0.1:0", says(statusOK+"\r\n"+test.body)) + "/"
+		answer := probe(t, mustParse(t, at+test.options))
+		if answer.Outcome != test.outcome || answer.Detail != "GET "+at+": "+test.detail {
+			t.Errorf("%s, %q: %v %q, want %v %q", test.options, test.body, answer.Outcome, answer.Detail, test.outcome, test.detail)
+		}
+	}
+}
+
 // recital is a connection to a server that says this and has nothing to ask.
 type recital struct {
 	net.Conn // nil
@@ -391,7 +412,7 @@ func TestHTTPS(t *testing.T) {
 		{"another name", "https://localhost:" + port + "/#ca=" + ca, Failed, "TLS: tls: failed to verify certificate: x509: certificate is valid for example.com, *.example.com, not localhost"},
 		{"plain HTTP", "https://" + plain + "/#insecure", Failed, "TLS: the server does not speak TLS"},
 		{"no TLS asked for", "http://127.0.0.1:" + port + "/", NotReady, `status 400: "Client sent an HTTP request to an HTTPS server."`},
-		{"silent", "https://" + silent + "/", Timeout, "no answer in time"},
+		{"silent", "https://" + silent + "/", Timeout, "TLS: no answer in time; does the server speak TLS?"},
 		{"closed in the handshake", "https://" + closing + "/", Failed, "TLS: closed during the handshake"},
 		{"refused in the handshake", "https://" + refusing + "/", Failed, "TLS: tls: handshake failure"},
 	} {

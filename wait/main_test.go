@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -44,19 +45,20 @@ const ownNetwork = "STARTGATE_TEST_OWN_NETWORK"
 
 // inOwnNetwork runs the calling test again, alone, in a network namespace that
 // has a loopback interface and what setup, a shell script, adds to it. It returns
-// true there, and false in the first process when that is over.
-func inOwnNetwork(t *testing.T, setup string) bool {
+// true there, and false in the first process when that is over. what are the
+// commands that setup needs.
+func inOwnNetwork(t *testing.T, setup string, what ...string) bool {
 	t.Helper()
 	if os.Getenv(ownNetwork) == t.Name() {
 		return true
 	}
-	need(t, "root", "unshare", "ip")
+	need(t, append(what, "root", "unshare", "ip")...)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	again := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-ec", "ip link set lo up\n"+setup+"\nexec \"$@\"",
-		"sh", self, "-test.v", "-test.run=^"+t.Name()+"$")
+		"sh", self, "-test.v", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 	again.Env = append(os.Environ(), ownNetwork+"="+t.Name())
 	out, err := again.CombinedOutput()
 	t.Logf("in a network namespace:\n%s", out)

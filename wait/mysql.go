@@ -2,6 +2,7 @@ package wait
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -10,49 +11,57 @@ import (
 
 // newMySQL is for mysql://: ready when the server sends its greeting (MySQL's
 // internals manual, "Protocol::Handshake"). Nothing is sent. A server counts a
-// connection that ends there against max_connect_errors, until the application's
-// first connection that does not.
+// connection that ends there against max_connect_errors, until the next one from
+// this host that logs in.
 func newMySQL(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, "greeting of", ask("", 4<<10, readGreeting))
+	return newConversation(u, e, o, "greeting of", ask("", readGreeting))
 }
 
 // The errors that a server sends in the place of its greeting, and what to do.
 var mysqlErrors = map[uint16]string{
 	1040: "too many connections",
-	1129: "this host is blocked because of too many connection errors; FLUSH HOSTS on the server, or raise max_connect_errors",
+	1129: "this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors",
 	1130: "this host may not connect; create the user for it on the server",
 }
 
+var notMySQL = Answer{Failed, "not a MySQL answer", nil}
+
+// readGreeting reads one packet: its length, its number and its payload.
 func readGreeting(r *bufio.Reader) Answer {
-	const (
-		protocol10  = 10
-		errorPacket = 0xff
-	)
-	notMySQL := Answer{Failed, "not a MySQL answer", nil}
-	packet := make([]byte, 7) // length, sequence, and the first three bytes of the payload
-	if _, err := io.ReadFull(r, packet); err != nil {
+	header := make([]byte, 4)
+	if _, err := io.ReadFull(r, header); err != nil {
 		return cutShort(err)
 	}
-	length := int(packet[0]) | int(packet[1])<<8 | int(packet[2])<<16
-	if packet[3] != 0 || length < 3 || length > 4<<10 {
+	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
+	if header[3] != 0 || length < 3 || length > smallBuffer {
 		return notMySQL
 	}
-	switch packet[4] {
-	case protocol10:
-		if packet[5] < '0' || packet[5] > '9' { // of the server's version
-			return notMySQL
-		}
-		if _, err := io.CopyN(io.Discard, r, int64(length-3)); err != nil {
-			return cutShort(err)
-		}
+	payload := make([]byte, length)
+	if _, err := io.ReadFull(r, payload); err != nil {
+		return cutInside(err)
+	}
+	switch {
+	case isGreeting(payload):
 		return Answer{Ready, "it greets", nil}
-	case errorPacket:
-		code := binary.LittleEndian.Uint16(packet[5:])
-		text := mysqlErrors[code]
-		if text == "" {
-			text = "the server does not accept the connection"
-		}
-		return Answer{NotReady, fmt.Sprintf("error %d: %s", code, text), nil}
+	case payload[0] == 0xff:
+		return mysqlError(binary.LittleEndian.Uint16(payload[1:]))
 	}
 	return notMySQL
+}
+
+// isGreeting tells whether payload is the greeting of protocol 10: the version of
+// the server up to a NUL, the connection's number (4 bytes), 8 bytes to
+// authenticate with, a NUL, and more.
+func isGreeting(payload []byte) bool {
+	version, rest, found := bytes.Cut(payload[1:], []byte{0})
+	isVersion := len(version) > 0 && version[0] >= '0' && version[0] <= '9'
+	return payload[0] == 10 && found && isVersion && len(rest) > 12 && rest[12] == 0
+}
+
+func mysqlError(code uint16) Answer {
+	text := mysqlErrors[code]
+	if text == "" {
+		text = "the server does not accept the connection"
+	}
+	return Answer{NotReady, fmt.Sprintf("error %d: %s", code, text), nil}
 }

@@ -57,7 +57,7 @@ func parseOptions(u *url.URL, known []string) (options, error) {
 			return o, fmt.Errorf("the value of #%s is not percent-encoded", name)
 		}
 		if !slices.Contains(known, name) {
-			return o, unknownOption(u, name, known)
+			return o, o.unknown(u, name, known)
 		}
 		if err := o.set(name, value); err != nil {
 			return o, err
@@ -133,7 +133,9 @@ func (o *options) trust(file string) error {
 // errNotFragment says that what looks like options is the end of a password.
 var errNotFragment = errors.New("a # or / in a password must be written %23 or %2F")
 
-func unknownOption(u *url.URL, name string, known []string) error {
+// unknown is the error of an option that u cannot have. Its name may be the rest
+// of a password or of a header's value, and is then not told.
+func (o *options) unknown(u *url.URL, name string, known []string) error {
 	if strings.Contains(u.Fragment, "@") && u.User == nil {
 		return errNotFragment
 	}
@@ -142,6 +144,9 @@ func unknownOption(u *url.URL, name string, known []string) error {
 	}
 	if near := nearest.To(name, known); near != "" {
 		return fmt.Errorf("unknown option #%s: did you mean #%s?", name, near)
+	}
+	if len(o.header) > 0 {
+		return errors.New("unknown option after #header: a & in the value of a header must be written %26")
 	}
 	return fmt.Errorf("unknown option #%s: %s:// knows #%s", name, u.Scheme, strings.Join(known, ", #"))
 }

@@ -8,7 +8,8 @@ import (
 	"io"
 	"net"
 	"net/url"
-	"strings"
+	"regexp"
+	"time"
 )
 
 // newPostgres is for postgres://: ready by the rule of libpq's PQping, when the
@@ -16,11 +17,11 @@ import (
 // accept connections now. It sends a startup message, in which a user must be
 // named, and no credentials (PostgreSQL documentation, "Message Formats").
 func newPostgres(u *url.URL, e *endpoint, o options) Prober {
-	startup := ask(postgresStartup(), 8<<10, readPostgres)
+	startup := ask(postgresStartup(), readPostgres)
 	return newConversation(u, e, o, "startup to", func(ctx context.Context, conn net.Conn) Answer {
 		answer := startup(ctx, conn)
 		if answer.Detail == letIn {
-			_, _ = io.WriteString(conn, postgresTerminate)
+			terminate(ctx, conn)
 		}
 		return answer
 	})
@@ -42,8 +43,24 @@ func postgresStartup() string {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + string(body)
 }
 
+// farewell is how long a server that lets in may take to end the session.
+const farewell = 500 * time.Millisecond
+
+// terminate ends a session and waits for the server to do so too: it still sends
+// its settings, and would log that it cannot.
+func terminate(ctx context.Context, conn net.Conn) {
+	_ = conn.SetDeadline(time.Now().Add(farewell))
+	if ctx.Err() != nil {
+		return // its deadline is lost
+	}
+	if _, err := io.WriteString(conn, postgresTerminate); err == nil {
+		_, _ = io.CopyN(io.Discard, conn, 16<<10)
+	}
+}
+
+var notPostgres = Answer{Failed, "not a PostgreSQL answer", nil}
+
 func readPostgres(r *bufio.Reader) Answer {
-	notPostgres := Answer{Failed, "not a PostgreSQL answer", nil}
 	header := make([]byte, 5)
 	if n, err := io.ReadFull(r, header); err != nil {
 		if n > 0 && header[0] != 'R' && header[0] != 'E' {
@@ -51,48 +68,54 @@ func readPostgres(r *bufio.Reader) Answer {
 		}
 		return cutShort(err)
 	}
-	length := binary.BigEndian.Uint32(header[1:]) - 4
-	switch {
-	case header[0] == 'R' && length >= 4 && length <= 2000: // libpq's bound
-		return readAuthentication(r)
-	case header[0] != 'E' || length > 30000: // libpq's bound of an error
+	kind, length := header[0], binary.BigEndian.Uint32(header[1:])-4
+	switch { // the bounds are libpq's
+	case kind == 'R' && length >= 4 && length <= 2000:
+	case kind == 'E' && length <= 30000:
+	default:
 		return notPostgres
 	}
-	code, err := sqlState(io.LimitReader(r, int64(length)))
-	switch {
-	case err != nil:
-		return cutShort(err)
-	case code == "":
-		return notPostgres
-	case code == cannotConnectNow:
-		return Answer{NotReady, code + ": the server is starting up, shutting down or recovering", nil}
+	body := make([]byte, length)
+	if _, err := io.ReadFull(r, body); err != nil {
+		return cutInside(err)
 	}
-	return Answer{Ready, "it answers with " + code, nil}
+	if kind == 'R' {
+		return authentication(binary.BigEndian.Uint32(body))
+	}
+	return judgeState(sqlState(body))
 }
 
-// readAuthentication reads which authentication is requested; 0 is none.
-func readAuthentication(r io.Reader) Answer {
-	var request [4]byte
-	if _, err := io.ReadFull(r, request[:]); err != nil {
-		return cutShort(err)
-	}
-	if request == [4]byte{} {
+// authentication judges which is requested; 0 is none.
+func authentication(request uint32) Answer {
+	if request == 0 {
 		return Answer{Ready, letIn, nil}
 	}
 	return Answer{Ready, "it asks for authentication", nil}
 }
 
-// sqlState returns the SQLSTATE of an ErrorResponse: fields of a letter and a
-// string that ends with NUL, up to a NUL.
-func sqlState(r io.Reader) (string, error) {
-	body, err := io.ReadAll(r)
-	if err != nil {
-		return "", err
+// judgeState judges the SQLSTATE of an error, if there is one.
+func judgeState(code string) Answer {
+	switch code {
+	case "":
+		return notPostgres
+	case cannotConnectNow:
+		return Answer{NotReady, code + ": the server is starting up, shutting down or recovering", nil}
 	}
-	for field := range bytes.SplitSeq(body, []byte{0}) {
-		if code, ok := strings.CutPrefix(string(field), "C"); ok && len(code) == 5 {
-			return code, nil
+	return Answer{Ready, "it answers with " + code, nil}
+}
+
+// isState is what a field with an SQLSTATE looks like.
+var isState = regexp.MustCompile(`^C[0-9A-Z]{5}$`)
+
+// sqlState returns the SQLSTATE among the fields of an ErrorResponse: each is a
+// letter and a string that ends with NUL, and a NUL follows the last.
+func sqlState(body []byte) string {
+	for len(body) > 0 && body[0] != 0 {
+		field, rest, whole := bytes.Cut(body, []byte{0})
+		if whole && isState.Match(field) {
+			return string(field[1:])
 		}
+		body = rest
 	}
-	return "", nil
+	return ""
 }

@@ -10,28 +10,37 @@ import (
 const hidden = "***"
 
 // redact returns u as it may be shown: user information, query, the values of
-// headers and what is no option are hidden.
+// headers, and what may be part of one, are hidden.
 func redact(u *url.URL) string {
 	shown := strings.TrimPrefix(locator(u), "//")
+	header := false
 	for i, option := range splitFragment(u) {
-		shown += string("#&"[min(i, 1)]) + redactOption(option)
+		shown += string("#&"[min(i, 1)]) + redactOption(option, header)
+		header = header || strings.HasPrefix(option, "header=")
 	}
 	return shown
 }
 
-func redactOption(option string) string {
+// redactOption returns an option as it may be shown, after a header or not.
+func redactOption(option string, afterHeader bool) string {
 	name, value, _ := strings.Cut(option, "=")
 	value, _ = url.PathUnescape(value)
 	header, _, found := strings.Cut(value, ":")
-	switch {
-	case name == "header" && found:
-		return "header=" + url.PathEscape(header) + ":" + hidden
-	case name == "header":
-		return "header=" + hidden
-	case name == "ca", name == "body", !strings.ContainsAny(option+value, ":@"):
+	switch name {
+	case "status", "body", "ca", "insecure":
 		return option
+	case "header":
+		if found {
+			return "header=" + url.PathEscape(header) + ":" + hidden
+		}
+		return "header=" + hidden
 	}
-	return hidden // a mistyped header, or the rest of a password that has a #
+	// It is no option: a mistyped header, the rest of one after a &, or the rest
+	// of a password after a #.
+	if afterHeader || strings.ContainsAny(option+value, ":@") {
+		return hidden
+	}
+	return option
 }
 
 // locator returns the part of u that is sent to, as it may be shown.

@@ -2,7 +2,6 @@ package wait
 
 import (
 	"bufio"
-	"io"
 	"net/url"
 	"regexp"
 	"strings"
@@ -12,29 +11,45 @@ import (
 // error that a server with its data makes. It is sent as an inline command
 // (redis.io/docs, "Redis serialization protocol"), without credentials.
 func newRedis(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, "PING", ask("PING\r\n", 512, readPong))
+	return newConversation(u, e, o, "PING", ask("PING\r\n", readPong))
 }
 
-// redisCode is the first word of an error, in capitals by convention.
-var redisCode = regexp.MustCompile(`^-([A-Z]{1,20})( |\r|$)`)
-
+// readPong reads one line, which must fit into the reader's buffer.
 func readPong(r *bufio.Reader) Answer {
-	line, err := r.ReadString('\n')
+	first, err := r.Peek(1)
 	switch {
-	case line != "" && !strings.ContainsAny(line[:1], "+-"):
-		return Answer{Failed, "not a Redis answer", err}
-	case err == io.EOF && line != "":
-		return cutShort(io.ErrUnexpectedEOF)
 	case err != nil:
 		return cutShort(err)
+	case first[0] != '+' && first[0] != '-':
+		return notRedis
 	}
-	if strings.TrimRight(line, "\r\n") == "+PONG" {
+	line, err := r.ReadSlice('\n')
+	switch {
+	case err == bufio.ErrBufferFull:
+		return notRedis
+	case err != nil:
+		return cutInside(err)
+	}
+	return judgePong(string(line))
+}
+
+var notRedis = Answer{Failed, "not a Redis answer", nil}
+
+// redisCode is the first word of an error, in capitals by convention.
+var redisCode = regexp.MustCompile(`^-([A-Z]{1,20})[ \r]`)
+
+// judgePong judges a whole line.
+func judgePong(line string) Answer {
+	if !strings.HasSuffix(line, "\r\n") {
+		return notRedis
+	}
+	if line == "+PONG\r\n" {
 		return Answer{Ready, "PONG", nil}
 	}
 	code := redisCode.FindStringSubmatch(line)
 	switch {
 	case code == nil:
-		return Answer{Failed, "not a Redis answer", nil}
+		return notRedis
 	case code[1] == "LOADING":
 		return Answer{NotReady, "LOADING: the server is reading its data from disk", nil}
 	case code[1] == "MASTERDOWN":

@@ -1,0 +1,208 @@
+package wait
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"os"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// cpu returns the CPU time that this process has used.
+func cpu(t testing.TB) time.Duration {
+	t.Helper()
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// costly returns a target of each scheme that is ready. Those that have no TLS are
+// asked in this process, and the server's part is counted too.
+func costly(t testing.TB) map[string]Target {
+	t.Helper()
+	dir := ownDir(t)
+	files := certify(t, dir)
+	https, rediss := secureServers(t, dir, files)
+	targets := map[string]Target{
+		"tcp":    mustParse(t, "tcp://"+serve(t, "127.0.0.1:0", hang)),
+		"file":   mustParse(t, "file://"+files.ca),
+		"https":  mustParse(t, "https://127.0.0.1:"+https+"/#ca="+files.ca),
+		"rediss": mustParse(t, "rediss://127.0.0.1:"+rediss+"#ca="+files.ca),
+		"grpcs":  mustParse(t, "grpcs://"+startHealth(t, "-cert", files.cert, "-key", files.key).addr+"#ca="+files.ca),
+	}
+	for scheme, answer := range readyAnswers {
+		addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
+			askedBy(scheme, conn)
+			_, _ = io.WriteString(conn, answer)
+			hang(conn)
+		})
+		targets[scheme] = mustParse(t, scheme+"://"+addr)
+	}
+	return targets
+}
+
+// secureServers starts those of https and rediss and returns their ports.
+func secureServers(t testing.TB, dir string, files certificates) (https, rediss string) {
+	t.Helper()
+	https, rediss = unusedPort(t), unusedPort(t)
+	both := ""
+	for _, file := range []string{files.cert, files.key} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		both += string(text)
+	}
+	proxy := startHAProxy(t, `
+listen https
+  bind 127.0.0.1:`+https+` ssl crt `+write(t, dir, "both.pem", both)+`
+  mode http
+  http-request return status 200`)
+	proxy.becomes("https://127.0.0.1:"+https+"/#ca="+files.ca, Ready, "status 200")
+	redis := startRedis(t, dir, "0", "--tls-port", rediss, "--tls-auth-clients", "no",
+		"--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca)
+	redis.becomes("rediss://127.0.0.1:"+rediss+"#ca="+files.ca, Ready, "PONG")
+	return https, rediss
+}
+
+// BenchmarkProbe is one probe of a server that is ready, and the server's part in
+// it.
+func BenchmarkProbe(b *testing.B) {
+	for scheme, target := range costly(b) {
+		b.Run(scheme, func(b *testing.B) {
+			b.ReportAllocs()
+			began := cpu(b)
+			for b.Loop() {
+				if answer := target.Prober.Probe(b.Context()); answer.Outcome != Ready {
+					b.Fatal(answer)
+				}
+			}
+			b.ReportMetric(float64((cpu(b)-began).Microseconds())/float64(b.N), "cpu-µs/op")
+		})
+	}
+}
+
+// torrent is a connection to a server that says first, and then more without end.
+// It takes note of the most memory that is in use when it is asked for more.
+type torrent struct {
+	net.Conn    // nil
+	first, more []byte
+	said, reads int
+	used        uint64
+}
+
+// inUse returns how much memory is in use.
+func inUse() uint64 {
+	runtime.GC()
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return stats.HeapAlloc
+}
+
+func (t *torrent) Read(p []byte) (int, error) {
+	if t.reads++; t.reads < 50 || t.reads%50 == 0 {
+		t.used = max(t.used, inUse())
+	}
+	n := 0
+	if t.said < len(t.first) {
+		n = copy(p, t.first[t.said:])
+	} else {
+		for n < len(p) {
+			n += copy(p[n:], t.more[(t.said+n-len(t.first))%len(t.more):])
+		}
+	}
+	t.said += n
+	return n, nil
+}
+
+func (t *torrent) Write(p []byte) (int, error)      { return len(p), nil }
+func (t *torrent) Close() error                     { return nil }
+func (t *torrent) SetDeadline(time.Time) error      { return nil }
+func (t *torrent) SetReadDeadline(time.Time) error  { return nil }
+func (t *torrent) SetWriteDeadline(time.Time) error { return nil }
+func (t *torrent) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (t *torrent) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv6loopback} }
+
+// torrents are servers that say as much as they can.
+var torrents = map[string][]struct{ name, first, more string }{
+	"http": {
+		{"letters", "", "A"},
+		{"a header", statusOK + "X: ", "x"},
+		{"headers", statusOK, "X: x\r\n"},
+		{"headers of other names", statusOK + strings.Repeat("A:\r\n", 100), "B:\r\nC:\r\n"},
+		{"a body", statusOK + "\r\n", "x"},
+		{"chunks", statusOK + "Transfer-Encoding: chunked\r\n\r\n", "1\r\nx\r\n"},
+		{"a body of an answer that is not accepted", unavailable + "\r\n", "x"},
+	},
+	"redis":    {{"letters", "", "A"}, {"an error", "-", "A"}, {"a line", "+PONG", " "}},
+	"postgres": {{"letters", "", "A"}, {"an error", "E\x00\x00\x75\x00", "M"}, {"ready, authentication", "R\x00\x00\x07\xd0", "x"}, {"ready, let in", message('R', "\x00\x00\x00\x00"), "S"}},
+	"mysql":    {{"letters", "", "A"}, {"a greeting", "\x00\x02\x00\x00\x0a", "8"}, {"a long greeting", "\xff\xff\xff\x00\x0a", "8"}},
+	"grpc": {
+		{"letters", "", "A"},
+		{"settings", "", frame(settingsFrame, 0, 0, "")},
+		{"pings", settings, frame(6, 0, 0, "12345678")},
+		{"headers", settings + frame(headersFrame, 0, 1, headers), frame(9, 0, 1, field("x", strings.Repeat("x", 100)))},
+		{"data", settings + frame(headersFrame, endHeaders, 1, headers), frame(dataFrame, 0, 1, strings.Repeat("x", 16<<10))},
+		{"little data", settings + frame(headersFrame, endHeaders, 1, headers), frame(dataFrame, 0, 1, "\x00")},
+		{"pushes", settings, frame(5, endHeaders, 1, "\x00\x00\x00\x02"+headers)},
+		{"resets", settings, frame(resetFrame, 0, 3, "\x00\x00\x00\x07")},
+	},
+}
+
+// However much a server says, a probe holds no more than 64 kB of memory for it.
+func TestProbeMemory(t *testing.T) {
+	hush(t)
+	const most = 64 << 10
+	for scheme, torrents := range torrents {
+		talk := mustParse(t, scheme+"://localhost:1").Prober.(*conversation).talk
+		for _, test := range torrents {
+			said := func() *torrent {
+				return &torrent{first: []byte(test.first), more: bytes.Repeat([]byte(test.more), 1+4096/len(test.more))}
+			}
+			_ = talk(t.Context(), said()) // what is made once
+			conn := said()
+			before := inUse()
+			answer := talk(t.Context(), conn)
+			used := int64(max(conn.used, inUse()) - before)
+			t.Logf("%s, %s: %d bytes in use, of %d said: %v", scheme, test.name, used, conn.said, answer)
+			if used > most {
+				t.Errorf("%s, %s: %d kB", scheme, test.name, used>>10)
+			}
+			if answer.Outcome == Ready && !strings.HasPrefix(test.name, "ready") {
+				t.Errorf("%s, %s: %v", scheme, test.name, answer)
+			}
+		}
+	}
+}
+
+// A probe of any scheme takes less than a millisecond of CPU time, as the benchmark
+// says. With TLS most of that is the handshake, which takes longer where other
+// processes take the caches away: here it may have twice as much.
+func TestProbeCPU(t *testing.T) {
+	const rounds, probes = 8, 25
+	for scheme, target := range costly(t) {
+		least, most := time.Hour, time.Millisecond
+		if secureSchemes[scheme] {
+			most *= 2
+		}
+		for range rounds {
+			began := cpu(t)
+			for range probes {
+				if answer := target.Prober.Probe(t.Context()); answer.Outcome != Ready {
+					t.Fatal(answer)
+				}
+			}
+			least = min(least, (cpu(t)-began)/probes)
+		}
+		t.Logf("%s: %v", scheme, least)
+		if least > most {
+			t.Errorf("%s: %v", scheme, least)
+		}
+	}
+}

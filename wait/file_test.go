@@ -1,0 +1,73 @@
+package wait
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+func TestFile(t *testing.T) {
+	dir := ownDir(t)
+	at := func(name string) string { return "file://" + filepath.Join(dir, name) }
+	link := func(to, name string) {
+		if err := os.Symlink(to, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	answers(t, at("f"), NotReady, "it does not exist")
+	file := write(t, dir, "f", "")
+	answers(t, at("f"), NotReady, "it is empty")
+	write(t, dir, "f", "x")
+	answers(t, at("f"), Ready, "it is there")
+	write(t, dir, "a b,c", "x")
+	answers(t, "file://"+dir+"/a%20b%2Cc", Ready, "it is there")
+
+	answers(t, "file://"+dir, NotReady, "it is a directory")
+	answers(t, at("f/g"), Failed, "not a directory")
+	answers(t, at("d/g"), NotReady, "it does not exist")
+
+	// A volume of Kubernetes is made of links.
+	link("..data/f", "l")
+	answers(t, at("l"), NotReady, "it does not exist")
+	if err := os.Mkdir(filepath.Join(dir, "..2026"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "..2026"), "f", "x")
+	link("..2026", "..data")
+	answers(t, at("l"), Ready, "it is there")
+	link("loop", "loop")
+	answers(t, at("loop"), Failed, "too many levels of symbolic links")
+
+	// The file need not be readable, its directory must be.
+	if err := os.Chmod(file, 0); err != nil {
+		t.Fatal(err)
+	}
+	asUnprivileged(t, func() { answers(t, at("f"), Ready, "it is there") })
+	if err := os.Chmod(dir, 0); err != nil {
+		t.Fatal(err)
+	}
+	asUnprivileged(t, func() { answers(t, at("f"), Failed, "permission denied") })
+}
+
+// A file that comes is noticed, also when it is written slowly.
+func TestFileWaitedFor(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "secret")
+	var answers []string
+	policy := Policy{Max: 10 * time.Millisecond, Observe: func(e Event) {
+		if _, err := os.Stat(path); err == nil {
+			write(t, filepath.Dir(path), "secret", "password")
+		} else {
+			write(t, filepath.Dir(path), "secret", "")
+		}
+		answers = append(answers, e.Answer.Detail)
+	}}
+	if err := For(t.Context(), mustParse(t, "file://"+path), policy); err != nil {
+		t.Fatal(err)
+	}
+	at := "look at file://" + path + ": "
+	want := []string{at + "it does not exist", at + "it is empty", at + "it is there"}
+	if len(answers) != 3 || answers[0] != want[0] || answers[1] != want[1] || answers[2] != want[2] {
+		t.Errorf("answers are %q, want %q", answers, want)
+	}
+}

@@ -1,0 +1,155 @@
+package wait
+
+import (
+	"bufio"
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestMySQL(t *testing.T) {
+	port := unusedPort(t)
+	at := "mysql://us3r:s3cret@127.0.0.1:" + port + "/db"
+	answers(t, at, Refused, "connection refused")
+	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve")
+	server.becomes(at, Ready, "it greets")
+	answers(t, "mysql://localhost:"+port, Ready, "it greets")
+
+	// One more than max_connections is let in, and kept for an administrator.
+	for range 11 {
+		conn := connect(t, "127.0.0.1:"+port)
+		if _, err := conn.Read(make([]byte, 4)); err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+	}
+	server.becomes(at, NotReady, "error 1040: too many connections")
+	server.stop()
+	answers(t, at, Refused, "connection refused")
+}
+
+// A server counts the connections that do not log in, until one does, and blocks
+// their host; not those of loopback, nor those of a host that it cannot name.
+func TestMySQLHostBlocked(t *testing.T) {
+	need(t, "mount")
+	hosts := filepath.Join(t.TempDir(), "hosts")
+	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n10.9.8.7 pod.example\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if !inOwnNetwork(t, `ip addr add 10.9.8.7/32 dev lo
+		exec unshare --mount sh -ec 'mount --bind `+hosts+` /etc/hosts; exec "$@"' sh "$@"`) {
+		return
+	}
+	port := unusedPort(t)
+	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connect-errors=3", "--bind-address=0.0.0.0")
+	server.becomes("mysql://127.0.0.1:"+port, Ready, "it greets")
+	for range 10 {
+		answers(t, "mysql://127.0.0.1:"+port, Ready, "it greets")
+	}
+	const blocked = "error 1129: this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors"
+	answers(t, "mysql://10.9.8.7:"+port, Ready, "it greets")
+	server.becomes("mysql://10.9.8.7:"+port, NotReady, blocked)
+}
+
+// With no user that may come from this address, the server says so.
+func TestMySQLHostNotAllowed(t *testing.T) {
+	need(t, "mariadb-install-db")
+	port, dir := unusedPort(t), ownDir(t)
+	data := filepath.Join(dir, "data")
+	install := command(dir, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db")
+	if out, err := install.CombinedOutput(); err != nil {
+		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
+	}
+	server := startMariaDB(t, port, "--datadir="+data, "--skip-name-resolve")
+	server.becomes("mysql://127.0.0.1:"+port, NotReady, "error 1130: this host may not connect; create the user for it on the server")
+}
+
+// packet is one of MySQL's.
+func packet(number byte, payload string) string {
+	n := len(payload)
+	return string([]byte{byte(n), byte(n >> 8), byte(n >> 16), number}) + payload
+}
+
+// greetingTail follows the version of the server in its greeting.
+const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
+
+// greetings are what a server says at first, and what that means.
+var greetings = []struct {
+	said    string
+	outcome Outcome
+	detail  string
+}{
+	{packet(0, "\x0a8.0.36"+greetingTail), Ready, "it greets"},
+	{packet(0, "\x0a5.5.5-10.11.6-MariaDB-0+deb12u1"+greetingTail), Ready, "it greets"},
+	{packet(0, "\x0a9.4.0"+greetingTail) + "more", Ready, "it greets"},
+	{packet(0, "\xff\x10\x04Too many connections"), NotReady, "error 1040: too many connections"},
+	{packet(0, "\xff\x69\x04Host 'a' is blocked"), NotReady, "error 1129: this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors"},
+	{packet(0, "\xff\x6a\x04Host 'a' is not allowed"), NotReady, "error 1130: this host may not connect; create the user for it on the server"},
+	{packet(0, "\xff\x1d\x04\n\x1b[31m"), NotReady, "error 1053: the server does not accept the connection"},
+	{packet(0, "\xff\xff\xff"), NotReady, "error 65535: the server does not accept the connection"},
+
+	{"", Failed, "closed without an answer"},
+	{"J", Failed, "closed after half an answer"},
+	{"J\x00\x00\x00", Failed, "closed after half an answer"},
+	{packet(0, "\x0a8.0.36"+greetingTail)[:50], Failed, "closed after half an answer"},
+	{packet(0, "\xff\x10\x04Too many connections")[:10], Failed, "closed after half an answer"},
+	{packet(1, "\x0a8.0.36"+greetingTail), Failed, "not a MySQL answer"},
+	{packet(0, "\x098.0.36"+greetingTail), Failed, "not a MySQL answer"},
+	{packet(0, "\x0aX.0.36"+greetingTail), Failed, "not a MySQL answer"},
+	{packet(0, "\x0a"+greetingTail), Failed, "not a MySQL answer"},
+	{packet(0, "\x0a8.0.36"), Failed, "not a MySQL answer"},
+	{packet(0, "\x0a8.0.36\x00\x08\x00\x00\x00salt"), Failed, "not a MySQL answer"},
+	{packet(0, "\x0a8.0.36"+strings.Repeat("x", 100)), Failed, "not a MySQL answer"},
+	{packet(0, "\xff\x10"), Failed, "not a MySQL answer"},
+	{packet(0, ""), Failed, "not a MySQL answer"},
+	{packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000)), Failed, "not a MySQL answer"},
+	{"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00", Failed, "not a MySQL answer"}, // the X protocol's, on port 33060
+	{"\xff\xff\xff\x00" + strings.Repeat("x", 1000), Failed, "not a MySQL answer"},
+	{"HTTP/1.1 400 Bad Request\r\n\r\n", Failed, "not a MySQL answer"},
+	{"SSH-2.0-OpenSSH_9.2\r\n", Failed, "not a MySQL answer"},
+	{tlsRefusal, Failed, "not a MySQL answer"},
+}
+
+func TestMySQLReplies(t *testing.T) {
+	for _, test := range greetings {
+		answer := readGreeting(bufio.NewReaderSize(strings.NewReader(test.said), smallBuffer))
+		if answer.Outcome != test.outcome || answer.Detail != test.detail {
+			t.Errorf("%.60q: %v %q, want %v %q", test.said, answer.Outcome, answer.Detail, test.outcome, test.detail)
+		}
+	}
+}
+
+// Nothing is sent.
+func TestMySQLQuestion(t *testing.T) {
+	sent := make(chan int, 1)
+	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
+		_, _ = conn.Write([]byte(greetings[0].said))
+		n, _ := conn.Read(make([]byte, 100))
+		sent <- n
+	})
+	answers(t, "mysql://us3r:s3cret@"+addr, Ready, "it greets")
+	if n := <-sent; n != 0 {
+		t.Errorf("sent %d bytes", n)
+	}
+}
+
+// FuzzMySQLReply lets a server say anything.
+func FuzzMySQLReply(f *testing.F) {
+	for _, test := range greetings {
+		f.Add([]byte(test.said))
+	}
+	f.Fuzz(func(t *testing.T, said []byte) {
+		answer := readGreeting(bufio.NewReaderSize(bytes.NewReader(said), smallBuffer))
+		checkReply(t, said, answer)
+		if answer.Outcome != Ready {
+			return
+		}
+		length := int(said[0]) | int(said[1])<<8 | int(said[2])<<16
+		if said[3] != 0 || len(said) < length+4 || said[4] != 10 || said[5] < '0' || said[5] > '9' {
+			t.Errorf("%q is ready: %v", said, answer)
+		}
+	})
+}

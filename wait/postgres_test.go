@@ -1,0 +1,228 @@
+package wait
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// session opens one as postgres, which lasts as long as the test, as soon as the
+// server of d has a place for it.
+func session(d *daemon, addr string) net.Conn {
+	d.t.Helper()
+	const user = "\x00\x03\x00\x00user\x00postgres\x00\x00"
+	var conn net.Conn
+	until(d.t, "a session begins", func() bool {
+		conn = connect(d.t, addr)
+		fmt.Fprint(conn, message(0, user)[1:])
+		reply := make([]byte, 9)
+		_, err := io.ReadFull(conn, reply)
+		return err == nil && string(reply) == message('R', "\x00\x00\x00\x00")
+	})
+	return conn
+}
+
+// faults are the lines of the log that tell of something wrong.
+func faults(log string) []string {
+	var lines []string
+	for line := range strings.Lines(log) {
+		for _, level := range []string{"LOG:  ", "DETAIL:", "HINT:"} {
+			if strings.Contains(line, level) {
+				line = ""
+			}
+		}
+		if strings.TrimSpace(line) != "" {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
+func TestPostgres(t *testing.T) {
+	plain := initPostgres(t, false)
+	withRole := initPostgres(t, true)
+	files := certify(t, plain)
+	for _, test := range []struct {
+		name, data, hba string
+		settings        []string
+		detail          string // of the answer, which is ready
+		logged          string // what the probe leaves in the log at most, but for LOG
+	}{
+		{"trust, without the role", plain, "host all all all trust", nil, letIn, `FATAL:  role "startgate" does not exist`},
+		{"trust, with the role", withRole, "host all all all trust", nil, letIn, ""},
+		{"scram", plain, "host all all all scram-sha-256", nil, "it asks for authentication", ""},
+		{"md5", plain, "host all all all md5", nil, "it asks for authentication", ""},
+		{"password", plain, "host all all all password", nil, "it asks for authentication", ""},
+		{"reject", plain, "host all all all reject", nil, "it answers with 28000", "FATAL:  pg_hba.conf rejects connection"},
+		{
+			"TLS required", plain, "hostssl all all all scram-sha-256",
+			[]string{"ssl=on", "ssl_cert_file=" + files.cert, "ssl_key_file=" + files.key},
+			"it answers with 28000", "FATAL:  no pg_hba.conf entry for host",
+		},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			port := unusedPort(t)
+			at := "postgres://us3r:s3cret@127.0.0.1:" + port + "/db?password=t0ken"
+			answers(t, at, Refused, "connection refused")
+			settings := append([]string{"log_connections=on", "log_disconnections=on"}, test.settings...)
+			server := startPostgres(t, test.data, port, test.hba, settings...)
+			server.becomes(at, Ready, test.detail)
+			log := len(server.log())
+			answers(t, at, Ready, test.detail)
+			server.quit = syscall.SIGTERM // ends when the sessions have ended, so their logs are written
+			server.stop()
+			tail := server.log()[log:]
+			lines := faults(tail)
+			if len(lines) > 1 || len(lines) == 1 && (test.logged == "" || !strings.Contains(lines[0], test.logged)) {
+				t.Errorf("logged\n%s", tail)
+			}
+			for _, bad := range []string{"could not", "unexpected EOF", "invalid", "incomplete", "reset", "s3cret", "t0ken"} {
+				if strings.Contains(tail, bad) {
+					t.Errorf("%q in the log:\n%s", bad, tail)
+				}
+			}
+			if n := strings.Count(tail, "connection received"); n != 1 {
+				t.Errorf("%d connections in the log:\n%s", n, tail)
+			}
+			answers(t, at, Refused, "connection refused")
+		})
+	}
+}
+
+const notNow = "57P03: the server is starting up, shutting down or recovering"
+
+// A server that reads what was logged before it was stopped answers, and not with
+// data; here it waits for an archive until the test says that there is none.
+func TestPostgresStarting(t *testing.T) {
+	data, port := initPostgres(t, false), unusedPort(t)
+	write(t, data, "recovery.signal", "")
+	over := filepath.Join(data, "over")
+	server := startPostgres(t, data, port, "host all all all trust",
+		"restore_command=while [ ! -e "+over+" ]; do sleep 0.02; done; false")
+	server.becomes("postgres://127.0.0.1:"+port, NotReady, notNow)
+	if !strings.Contains(server.log(), "the database system is starting up") {
+		t.Errorf("log:\n%s", server.log())
+	}
+	write(t, data, "over", "")
+	server.becomes("postgres://127.0.0.1:"+port, Ready, letIn)
+}
+
+// A standby that answers no queries is not what an application waits for.
+func TestPostgresColdStandby(t *testing.T) {
+	data, port := initPostgres(t, false), unusedPort(t)
+	write(t, data, "standby.signal", "")
+	server := startPostgres(t, data, port, "host all all all trust", "hot_standby=off")
+	server.becomes("postgres://127.0.0.1:"+port, NotReady, notNow)
+	until(t, "the standby has begun to recover", func() bool { return strings.Contains(server.log(), "entering standby mode") })
+	answers(t, "postgres://127.0.0.1:"+port, NotReady, notNow)
+}
+
+// A smart shutdown waits for the open sessions and lets no other in.
+func TestPostgresStopping(t *testing.T) {
+	data, port := initPostgres(t, false), unusedPort(t)
+	server := startPostgres(t, data, port, "host all all all trust")
+	at := "postgres://127.0.0.1:" + port
+	server.becomes(at, Ready, letIn)
+	open := session(server, "127.0.0.1:"+port)
+	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	server.becomes(at, NotReady, notNow)
+	if !strings.Contains(server.log(), "the database system is shutting down") {
+		t.Errorf("log:\n%s", server.log())
+	}
+	open.Close()
+	<-server.ended
+	answers(t, at, Refused, "connection refused")
+}
+
+// A server that is full is one that is there, by the rule of PQping.
+func TestPostgresTooManyClients(t *testing.T) {
+	data, port := initPostgres(t, true), unusedPort(t)
+	server := startPostgres(t, data, port, "host all all all trust", "max_connections=1",
+		"superuser_reserved_connections=0")
+	at := "postgres://127.0.0.1:" + port
+	server.becomes(at, Ready, letIn)
+	session(server, "127.0.0.1:"+port)
+	server.becomes(at, Ready, "it answers with 53300")
+}
+
+// message is a PostgreSQL message.
+func message(kind byte, body string) string {
+	return string(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4))) + body
+}
+
+// postgresAnswers are replies to a startup message, and what they mean.
+var postgresAnswers = []struct {
+	reply   string
+	outcome Outcome
+	detail  string
+}{
+	{message('R', "\x00\x00\x00\x00"), Ready, letIn},
+	{message('R', "\x00\x00\x00\x00") + message('S', "TimeZone\x00UTC\x00") + message('Z', "I"), Ready, letIn},
+	{message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"), Ready, "it asks for authentication"},
+	{message('R', "\x00\x00\x00\x05salt"), Ready, "it asks for authentication"},
+	{message('E', "SFATAL\x00VFATAL\x00C28000\x00Mno\x00\x00"), Ready, "it answers with 28000"},
+	{message('E', "SFATAL\x00C3D000\x00\x00"), Ready, "it answers with 3D000"},
+	{message('E', "SFATAL\x00C53300\x00"), Ready, "it answers with 53300"},
+	{message('E', "SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"), NotReady, notNow},
+	{message('E', "MC28000\x00C57P03\x00\x00"), NotReady, notNow}, // the message is no code
+
+	{"", Failed, "closed without an answer"},
+	{"R", Failed, "closed after half an answer"},
+	{"R\x00\x00\x00\x08", Failed, "closed after half an answer"},
+	{"R\x00\x00\x00\x08\x00\x00", Failed, "closed after half an answer"},
+	{"E\x00\x00\x00\x40SFATAL\x00C28000\x00", Failed, "closed after half an answer"},
+	{message('E', ""), Failed, "not a PostgreSQL answer"},
+	{message('E', "\x00C28000\x00"), Failed, "not a PostgreSQL answer"}, // after the end of the fields
+	{message('E', "C28000"), Failed, "not a PostgreSQL answer"},
+	{message('E', "C28\n00\x00\x00"), Failed, "not a PostgreSQL answer"},
+	{message('E', "C280000\x00\x00"), Failed, "not a PostgreSQL answer"},
+	{message('E', "SFATAL\x00Mno code\x00\x00"), Failed, "not a PostgreSQL answer"},
+	{message('R', ""), Failed, "not a PostgreSQL answer"},
+	{"R\x00\x00\x00\x00", Failed, "not a PostgreSQL answer"},
+	{"E\x00\x00\x00\x03", Failed, "not a PostgreSQL answer"},
+	{"E\xff\xff\xff\xff" + strings.Repeat("x", 100), Failed, "not a PostgreSQL answer"},
+	{"Ecould not fork new process for connection: Resource temporarily unavailable\n\x00", Failed, "not a PostgreSQL answer"},
+	{message('Z', "I"), Failed, "not a PostgreSQL answer"},
+	{"N", Failed, "not a PostgreSQL answer"},
+	{"HTTP/1.1 400 Bad Request\r\n\r\n", Failed, "not a PostgreSQL answer"},
+	{"-ERR\r\n", Failed, "not a PostgreSQL answer"},
+	{tlsRefusal, Failed, "not a PostgreSQL answer"},
+}
+
+func TestPostgresReplies(t *testing.T) {
+	for _, test := range postgresAnswers {
+		answer := readPostgres(bufio.NewReaderSize(strings.NewReader(test.reply), smallBuffer))
+		if answer.Outcome != test.outcome || answer.Detail != test.detail {
+			t.Errorf("%.60q: %v %q, want %v %q", test.reply, answer.Outcome, answer.Detail, test.outcome, test.detail)
+		}
+	}
+}
+
+// FuzzPostgresReply lets a server say anything.
+func FuzzPostgresReply(f *testing.F) {
+	for _, test := range postgresAnswers {
+		f.Add([]byte(test.reply))
+	}
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		answer := readPostgres(bufio.NewReaderSize(bytes.NewReader(reply), smallBuffer))
+		checkReply(t, reply, answer)
+		if answer.Outcome != Ready {
+			return
+		}
+		length := int(binary.BigEndian.Uint32(reply[1:])) + 1
+		whole := (reply[0] == 'R' || reply[0] == 'E') && len(reply) >= length
+		code := strings.TrimPrefix(answer.Detail, "it answers with ")
+		if !whole || reply[0] == 'E' && (code == cannotConnectNow || !bytes.Contains(reply, []byte("C"+code+"\x00"))) {
+			t.Errorf("%q is ready: %v", reply, answer)
+		}
+	})
+}

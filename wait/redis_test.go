@@ -1,0 +1,172 @@
+package wait
+
+import (
+	"bufio"
+	"bytes"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+func TestRedis(t *testing.T) {
+	port := unusedPort(t)
+	addr := "127.0.0.1:" + port
+	answers(t, "redis://"+addr, Refused, "connection refused")
+	server := startRedis(t, ownDir(t), port)
+	server.becomes("redis://"+addr, Ready, "PONG")
+	answers(t, "redis://localhost:"+port, Ready, "PONG")
+	answers(t, "redis://user:s3cret@"+addr+"/0", Ready, "PONG")
+
+	// All but the new connection is taken by this one.
+	conn := connect(t, addr)
+	if got := tellRedis(t, addr, "CONFIG SET maxclients 1"); got != "+OK" {
+		t.Fatal(got)
+	}
+	server.becomes("redis://"+addr, NotReady, "ERR: the server has its maximum number of clients")
+	conn.Close()
+	server.becomes("redis://"+addr, Ready, "PONG")
+
+	server.stop()
+	answers(t, "redis://"+addr, Refused, "connection refused")
+}
+
+// A server that wants a password is ready, and is sent none.
+func TestRedisPassword(t *testing.T) {
+	addr := "127.0.0.1:" + unusedPort(t)
+	server := startRedis(t, ownDir(t), addr[len("127.0.0.1:"):], "--requirepass", "s3cret")
+	server.becomes("redis://:s3cret@"+addr, Ready, "NOAUTH")
+}
+
+func TestRedisTLS(t *testing.T) {
+	dir, port := ownDir(t), unusedPort(t)
+	files := certify(t, dir)
+	addr := "127.0.0.1:" + port
+	server := startRedis(t, dir, "0", "--tls-port", port, "--tls-auth-clients", "no",
+		"--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca)
+	server.becomes("rediss://"+addr+"#ca="+files.ca, Ready, "PONG")
+	answers(t, "rediss://localhost:"+port+"#ca="+files.ca, Ready, "PONG")
+	answers(t, "rediss://"+addr+"#insecure", Ready, "PONG")
+	const unknown = "TLS: x509: certificate signed by unknown authority; give its CA with #ca=/path, or trust any with #insecure"
+	answers(t, "rediss://"+addr, Failed, unknown)
+	other := certify(t, t.TempDir())
+	if answer := ask1(t, "rediss://"+addr+"#ca="+other.ca); answer.Outcome != Failed || !strings.Contains(answer.Detail, "TLS: x509: certificate signed by unknown authority") {
+		t.Errorf("with another CA: %v", answer)
+	}
+	answers(t, "redis://"+addr, Failed, "connection reset")
+}
+
+// While it reads a large file, it answers, and not with data.
+func TestRedisLoading(t *testing.T) {
+	dir, port := ownDir(t), unusedPort(t)
+	addr := "127.0.0.1:" + port
+	server := startRedis(t, dir, port, "--enable-debug-command", "yes")
+	server.becomes("redis://"+addr, Ready, "PONG")
+	for _, text := range []string{"DEBUG POPULATE 20000", "SAVE"} {
+		if got := tellRedis(t, addr, text); got != "+OK" {
+			t.Fatalf("%s: %s", text, got)
+		}
+	}
+	server.stop()
+	if info, err := os.Stat(filepath.Join(dir, "dump.rdb")); err != nil || info.Size() < 100<<10 {
+		t.Fatal(info, err)
+	}
+	server = startRedis(t, dir, port, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+	server.becomes("redis://"+addr, NotReady, "LOADING: the server is reading its data from disk")
+	if got := tellRedis(t, addr, "CONFIG SET key-load-delay 0"); got != "+OK" {
+		t.Fatal(got)
+	}
+	server.becomes("redis://"+addr, Ready, "PONG")
+}
+
+func TestRedisReplicaWithoutMaster(t *testing.T) {
+	port := unusedPort(t)
+	addr := "127.0.0.1:" + port
+	server := startRedis(t, ownDir(t), port, "--replicaof", "127.0.0.1 "+unusedPort(t), "--replica-serve-stale-data", "no")
+	server.becomes("redis://"+addr, NotReady, "MASTERDOWN: the replica has lost its master")
+	if got := tellRedis(t, addr, "REPLICAOF NO ONE"); got != "+OK" {
+		t.Fatal(got)
+	}
+	server.becomes("redis://"+addr, Ready, "PONG")
+}
+
+// pingAnswers are replies to PING, whole ones, and what they mean.
+var pingAnswers = []struct {
+	reply   string
+	outcome Outcome
+	detail  string
+}{
+	{"+PONG\r\n", Ready, "PONG"},
+	{"+PONG\r\nmore", Ready, "PONG"},
+	{"-NOAUTH Authentication required.\r\n", Ready, "NOAUTH"},
+	{"-NOPERM this user has no permissions to run the 'ping' command\r\n", Ready, "NOPERM"},
+	{"-ERR operation not permitted\r\n", Ready, "ERR"},
+	{"-MISCONF Redis is configured to save RDB snapshots\r\n", Ready, "MISCONF"},
+	{"-BUSY\r\n", Ready, "BUSY"},
+	{"-LOADING Redis is loading the dataset in memory\r\n", NotReady, "LOADING: the server is reading its data from disk"},
+	{"-LOADING\r\n", NotReady, "LOADING: the server is reading its data from disk"},
+	{"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", NotReady, "MASTERDOWN: the replica has lost its master"},
+	{"-ERR max number of clients reached\r\n", NotReady, "ERR: the server has its maximum number of clients"},
+	{"-ERR max number of clients + cluster connections reached\r\n", NotReady, "ERR: the server has its maximum number of clients"},
+	{"", Failed, "closed without an answer"},
+	{"+", Failed, "closed after half an answer"},
+	{"+PONG", Failed, "closed after half an answer"},
+	{"-NOAUTH", Failed, "closed after half an answer"},
+	{"+PONG\n", Failed, "not a Redis answer"},
+	{"+PONG \r\n", Failed, "not a Redis answer"},
+	{"+OK POP3 server ready\r\n", Failed, "not a Redis answer"},
+	{"-no\r\n", Failed, "not a Redis answer"},
+	{"-ERRX" + strings.Repeat("X", 20) + "\r\n", Failed, "not a Redis answer"},
+	{"-\r\n", Failed, "not a Redis answer"},
+	{"$4\r\nPONG\r\n", Failed, "not a Redis answer"},
+	{"220 mail ESMTP\r\n", Failed, "not a Redis answer"},
+	{"HTTP/1.1 400 Bad Request\r\n", Failed, "not a Redis answer"},
+	{"-" + strings.Repeat("X", 1<<20), Failed, "not a Redis answer"},
+	{"+PONG" + strings.Repeat(" ", 1<<20) + "\r\n", Failed, "not a Redis answer"},
+	{tlsRefusal, Failed, "not a Redis answer"},
+}
+
+func TestRedisReplies(t *testing.T) {
+	for _, test := range pingAnswers {
+		answer := readPong(bufio.NewReaderSize(strings.NewReader(test.reply), smallBuffer))
+		if answer.Outcome != test.outcome || answer.Detail != test.detail {
+			t.Errorf("%.40q: %v %q, want %v %q", test.reply, answer.Outcome, answer.Detail, test.outcome, test.detail)
+		}
+	}
+}
+
+// What is sent is PING alone, and no credentials.
+func TestRedisQuestion(t *testing.T) {
+	sent := make(chan string, 1)
+	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
+		question := make([]byte, 100)
+		n, _ := conn.Read(question)
+		sent <- string(question[:n])
+		_, _ = conn.Write([]byte("+PONG\r\n"))
+		hang(conn)
+	})
+	answers(t, "redis://us3r:s3cret@"+addr+"/1?token=t0ken", Ready, "PONG")
+	if got := <-sent; got != "PING\r\n" {
+		t.Errorf("sent %q", got)
+	}
+}
+
+// FuzzRedisReply lets a server say anything.
+func FuzzRedisReply(f *testing.F) {
+	for _, test := range pingAnswers {
+		f.Add([]byte(test.reply[:min(len(test.reply), 100)]))
+	}
+	f.Fuzz(func(t *testing.T, reply []byte) {
+		answer := readPong(bufio.NewReaderSize(bytes.NewReader(reply), smallBuffer))
+		checkReply(t, reply, answer)
+		if answer.Outcome != Ready {
+			return
+		}
+		line, _, _ := bytes.Cut(reply, []byte("\r\n"))
+		isError := bytes.HasPrefix(line, []byte("-")) && !bytes.HasPrefix(line, []byte("-LOADING ")) && !bytes.HasPrefix(line, []byte("-MASTERDOWN "))
+		if string(line) != "+PONG" && !isError {
+			t.Errorf("%q is ready: %v", reply, answer)
+		}
+	})
+}

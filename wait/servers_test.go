@@ -1,0 +1,372 @@
+package wait
+
+import (
+	"bufio"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// daemon is a real server that a test has started.
+type daemon struct {
+	t     testing.TB
+	dir   string // its own, and its working directory
+	quit  syscall.Signal
+	cmd   *exec.Cmd
+	ended chan struct{}
+}
+
+// unprivileged is nobody, as whom servers run where the tests run as root:
+// PostgreSQL and MariaDB refuse root.
+const unprivileged = 65534
+
+// ownDir returns a directory in which a server of these tests may write.
+func ownDir(t testing.TB) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "startgate")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	own(t, dir)
+	return dir
+}
+
+// own gives a file to the servers of these tests.
+func own(t testing.TB, path string) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		return
+	}
+	if err := os.Chown(path, unprivileged, unprivileged); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// write makes a file that the servers of these tests can read, and returns its
+// path.
+func write(t testing.TB, dir, name, text string) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	own(t, path)
+	return path
+}
+
+// command is one that runs in dir as the servers do.
+func command(dir, name string, args ...string) *exec.Cmd {
+	cmd := exec.Command(name, args...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "HOME="+dir, "LC_ALL=C")
+	cmd.SysProcAttr = &syscall.SysProcAttr{}
+	if os.Getuid() == 0 {
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: unprivileged, Gid: unprivileged}
+	}
+	return cmd
+}
+
+// start starts a server in dir. It is ended with the signal quit when the test is
+// over.
+func start(t testing.TB, dir string, quit syscall.Signal, name string, args ...string) *daemon {
+	t.Helper()
+	d := &daemon{t: t, dir: dir, quit: quit, cmd: command(dir, name, args...), ended: make(chan struct{})}
+	log, err := os.OpenFile(d.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	d.cmd.Stdout, d.cmd.Stderr = log, log
+	if err := d.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		_ = d.cmd.Wait()
+		close(d.ended)
+	}()
+	t.Cleanup(d.stop)
+	return d
+}
+
+func (d *daemon) logFile() string { return filepath.Join(d.dir, "log") }
+
+// log returns what the server has written so far.
+func (d *daemon) log() string {
+	text, _ := os.ReadFile(d.logFile())
+	return string(text)
+}
+
+// stop ends the server and returns when it is gone.
+func (d *daemon) stop() {
+	_ = d.cmd.Process.Signal(d.quit)
+	select {
+	case <-d.ended:
+	case <-time.After(10 * time.Second):
+		_ = d.cmd.Process.Kill()
+		<-d.ended
+	}
+}
+
+// until waits for a condition, such as one of a server's.
+func until(t testing.TB, what string, isSo func() bool) {
+	t.Helper()
+	for end := time.Now().Add(30 * time.Second); !isSo(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so: %s", what)
+		}
+	}
+}
+
+// ask1 asks a target once, with patience for a real server on a busy machine.
+func ask1(t testing.TB, at string) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	defer cancel()
+	return mustParse(t, at).Prober.Probe(ctx)
+}
+
+// is tells whether an answer has this outcome, and this detail after what was
+// asked.
+func is(answer Answer, outcome Outcome, detail string) bool {
+	_, got, _ := strings.Cut(answer.Detail, ": ")
+	return answer.Outcome == outcome && got == detail
+}
+
+// answers asks a target once and tells what else it answers.
+func answers(t testing.TB, at string, outcome Outcome, detail string) {
+	t.Helper()
+	if answer := ask1(t, at); !is(answer, outcome, detail) {
+		t.Errorf("%s: %v %q, want %v %q", at, answer.Outcome, answer.Detail, outcome, detail)
+	}
+}
+
+// becomes asks until the server gives this answer.
+func (d *daemon) becomes(at string, outcome Outcome, detail string) {
+	d.t.Helper()
+	var answer Answer
+	defer func() {
+		if d.t.Failed() {
+			log := d.log()
+			d.t.Logf("the last answer is %v; the end of the server's log:\n%s", answer, log[max(0, len(log)-2000):])
+		}
+	}()
+	until(d.t, fmt.Sprintf("%s answers %v %q", at, outcome, detail), func() bool {
+		select {
+		case <-d.ended:
+			d.t.Fatalf("%s has ended", d.cmd)
+		default:
+		}
+		answer = ask1(d.t, at)
+		return is(answer, outcome, detail)
+	})
+}
+
+// connect opens a connection that lasts as long as the test.
+func connect(t testing.TB, addr string) net.Conn {
+	t.Helper()
+	conn, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	return conn
+}
+
+// certificates are files that make a server's TLS.
+type certificates struct{ ca, cert, key string }
+
+// certify makes certificates for localhost and 127.0.0.1 in dir.
+func certify(t testing.TB, dir string) certificates {
+	t.Helper()
+	template := func(serial int64) *x509.Certificate {
+		return &x509.Certificate{
+			SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: fmt.Sprintf("startgate %d", serial)},
+			NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
+		}
+	}
+	sign := func(template, parent *x509.Certificate, key, by *ecdsa.PrivateKey) []byte {
+		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, by)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	}
+	caKey, err1 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	key, err2 := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	ca, leaf := template(1), template(2)
+	ca.IsCA, ca.BasicConstraintsValid = true, true
+	leaf.DNSNames, leaf.IPAddresses = []string{"localhost"}, []net.IP{net.IPv4(127, 0, 0, 1)}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return certificates{
+		ca:   write(t, dir, "ca.pem", string(sign(ca, ca, caKey, caKey))),
+		cert: write(t, dir, "cert.pem", string(sign(leaf, ca, key, caKey))),
+		key:  write(t, dir, "key.pem", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
+	}
+}
+
+// startRedis starts redis-server on port, or on none for "0".
+func startRedis(t testing.TB, dir, port string, args ...string) *daemon {
+	t.Helper()
+	need(t, "redis-server")
+	return start(t, dir, syscall.SIGKILL, "redis-server", append([]string{
+		"--port", port, "--bind", "127.0.0.1", "--dir", dir, "--save", "", "--daemonize", "no",
+	}, args...)...)
+}
+
+// tellRedis sends a command and returns the first line of the reply.
+func tellRedis(t testing.TB, addr, text string) string {
+	t.Helper()
+	conn := connect(t, addr)
+	defer conn.Close()
+	fmt.Fprintf(conn, "%s\r\n", text)
+	line, err := bufio.NewReader(conn).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// postgresBin is where Debian has the programs of PostgreSQL.
+const postgresBin = "/usr/lib/postgresql/15/bin/"
+
+// initPostgres makes a cluster whose superuser is postgres, with a role that is
+// called as the one in startgate's probes if that is asked for.
+func initPostgres(t testing.TB, withRole bool) (data string) {
+	t.Helper()
+	need(t, postgresBin+"initdb", postgresBin+"postgres")
+	dir := ownDir(t)
+	data = filepath.Join(dir, "data")
+	if out, err := command(dir, postgresBin+"initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
+		t.Fatalf("initdb: %v\n%s", err, out)
+	}
+	if withRole {
+		single := command(dir, postgresBin+"postgres", "--single", "-D", data, "postgres")
+		single.Stdin = strings.NewReader("CREATE ROLE startgate LOGIN\n")
+		if out, err := single.CombinedOutput(); err != nil {
+			t.Fatalf("postgres --single: %v\n%s", err, out)
+		}
+	}
+	return data
+}
+
+// startPostgres starts a server of that cluster, which lets in whom hba says.
+func startPostgres(t testing.TB, data, port, hba string, settings ...string) *daemon {
+	t.Helper()
+	write(t, data, "pg_hba.conf", hba+"\n")
+	args := []string{"-D", data, "-p", port, "-h", "127.0.0.1", "-k", "", "-F"}
+	for _, setting := range settings {
+		args = append(args, "-c", setting)
+	}
+	return start(t, data, syscall.SIGQUIT, postgresBin+"postgres", args...)
+}
+
+// startMariaDB starts a server. Without --skip-grant-tables it needs a directory
+// that mariadb-install-db has made.
+func startMariaDB(t testing.TB, port string, args ...string) *daemon {
+	t.Helper()
+	need(t, "mariadbd")
+	dir := ownDir(t)
+	data := filepath.Join(dir, "data")
+	if err := os.Mkdir(data, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	own(t, data)
+	return start(t, dir, syscall.SIGKILL, "mariadbd", append([]string{
+		"--no-defaults", "--datadir=" + data, "--port=" + port, "--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"),
+		"--pid-file=" + filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
+		"--innodb-fast-shutdown=3", "--performance-schema=0",
+	}, args...)...)
+}
+
+// startHAProxy starts one with these sections.
+func startHAProxy(t testing.TB, sections string) *daemon {
+	t.Helper()
+	need(t, "haproxy")
+	dir := ownDir(t)
+	return start(t, dir, syscall.SIGKILL, "haproxy", "-db", "-f", write(t, dir, "haproxy.cfg", `
+defaults
+  mode tcp
+  timeout connect 5s
+  timeout client 10s
+  timeout server 10s
+  retries 0
+`+sections+"\n"))
+}
+
+// health is a server of grpc.health.v1 that obeys.
+type health struct {
+	addr  string
+	in    io.Writer
+	lines *bufio.Scanner
+}
+
+// startHealth builds and starts testdata/grpchealth.
+func startHealth(t testing.TB, args ...string) *health {
+	t.Helper()
+	binary := filepath.Join(t.TempDir(), "grpchealth")
+	build := exec.Command("go", "build", "-o", binary, ".")
+	build.Dir = filepath.Join("testdata", "grpchealth")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	cmd := exec.Command(binary, args...)
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		in.Close()
+		_ = cmd.Wait()
+	})
+	h := &health{in: in, lines: bufio.NewScanner(out)}
+	h.lines.Scan()
+	h.addr = h.lines.Text()
+	return h
+}
+
+// set sets the status of a service, or of the server for ".".
+func (h *health) set(service, status string) {
+	fmt.Fprintln(h.in, service, status)
+	h.lines.Scan()
+}
+
+// checkReply checks what holds for the answer to any reply: it is one of those
+// that a whole conversation can have, and fits in a line of the log.
+func checkReply(t *testing.T, reply []byte, answer Answer) {
+	t.Helper()
+	switch answer.Outcome {
+	case Ready, NotReady, Failed:
+	default:
+		t.Errorf("%q is %v", reply, answer)
+	}
+	if answer.Detail == "" || len(answer.Detail) > 200 || printable(answer.Detail) != answer.Detail {
+		t.Errorf("%q has the detail %q", reply, answer.Detail)
+	}
+}

@@ -1,0 +1,234 @@
+package wait
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+// Every row of the table is one that the code can use and a person understand.
+func TestSidecarsTable(t *testing.T) {
+	names := map[string]bool{}
+	for _, s := range Sidecars() {
+		if s.Name == "" || names[s.Name] || strings.ToLower(s.Name) != s.Name {
+			t.Errorf("name %q", s.Name)
+		}
+		names[s.Name] = true
+		for _, ready := range s.Ready {
+			target := mustParse(t, ready)
+			if len(target.Knock) == 0 || !strings.HasPrefix(ready, "http://localhost:") {
+				t.Errorf("%s: %s is not on loopback", s.Name, ready)
+			}
+		}
+		if quit, err := url.Parse(s.Quit); err != nil || quit.Scheme != "http" || !isLoopback(quit.Hostname()) || quit.Port() == "" || quit.Path == "" {
+			t.Errorf("%s: quit URL %q, %v", s.Name, s.Quit, err)
+		}
+		if _, port, err := net.SplitHostPort(s.Knock); s.Knock != "" && (err != nil || !isPort(port)) {
+			t.Errorf("%s: knock address %q", s.Name, s.Knock)
+		}
+		texts := map[string]string{"note": s.Note, "unquit": s.Unquit, "source": s.Source}
+		if len(s.Ready) > 0 {
+			texts["refused"], texts["not ready"] = s.Refused, s.NotReady
+		}
+		for name, text := range texts {
+			if text == "" || text != printable(text) {
+				t.Errorf("%s: %s is %q", s.Name, name, text)
+			}
+		}
+	}
+	want := []string{"alloydb", "cloudsql", "consul", "dapr", "istio", "kuma", "linkerd", "vault"}
+	if got := slices.Sorted(maps.Keys(names)); !slices.Equal(got, want) {
+		t.Errorf("sidecars are %q, want %q", got, want)
+	}
+}
+
+// The table is not changed through what Sidecars returns.
+func TestSidecarsIsACopy(t *testing.T) {
+	table := Sidecars()
+	table[0].Name, table[0].Ready[0] = "mine", "http://example.com/"
+	if s := Sidecars()[0]; s.Name == "mine" || s.Ready[0] == "http://example.com/" {
+		t.Errorf("the table is now %+v", s)
+	}
+}
+
+// The Vault agent has nothing to wait for but its file.
+func TestVaultHasNoReadyURL(t *testing.T) {
+	_, err := Parse("vault")
+	if err == nil || !strings.Contains(err.Error(), "cannot wait for vault: ") || !strings.Contains(err.Error(), "file:///vault/secrets/") {
+		t.Errorf("error is %v", err)
+	}
+}
+
+// reply is what a sidecar answers on one path, with GET, and it answers 404 on
+// others.
+type reply struct {
+	path   string
+	status int
+	body   string
+}
+
+func (s reply) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.URL.Path != s.path || r.Method != http.MethodGet {
+		http.NotFound(w, r)
+		return
+	}
+	w.WriteHeader(s.status)
+	_, _ = io.WriteString(w, s.body)
+}
+
+// pod is what listens in a pod, by address.
+type pod map[string]reply
+
+// run makes p listen until the returned function is called.
+func (p pod) run(t *testing.T) (stop func()) {
+	t.Helper()
+	var servers []*http.Server
+	for addr, handler := range p {
+		listener, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Handler: handler}
+		go server.Serve(listener)
+		servers = append(servers, server)
+	}
+	return func() {
+		for _, server := range servers {
+			server.Close()
+		}
+	}
+}
+
+// What each sidecar answers, as its source has it, and what that means.
+func TestSidecarsAnswers(t *testing.T) {
+	if !inOwnNetwork(t, "") {
+		return
+	}
+	needIPv6(t)
+	const (
+		istio, linkerd, envoy, dapr, google = "/healthz/ready", "/ready", "/ready", "/v1.0/healthz/outbound", "/startup"
+
+		istioURL  = "GET http://localhost:15020/healthz/ready: "
+		linkerdAt = "GET http://localhost:4191/ready: "
+		consulURL = "GET http://localhost:19000/ready: "
+		kumaEnvoy = "GET http://localhost:9901/ready: "
+		kumaOwn   = "GET http://localhost:9902/ready: "
+		daprURL   = "GET http://localhost:3500/v1.0/healthz/outbound: "
+		googleURL = "GET http://localhost:9090/startup: "
+	)
+	type rows []struct {
+		pod     pod
+		outcome Outcome
+		detail  string
+	}
+	googles := rows{
+		{nil, Refused, googleURL + "connection refused"},
+		{pod{"127.0.0.1:9090": {google, 503, "error"}}, NotReady, googleURL + `status 503: "error"`},
+		{pod{"127.0.0.1:9090": {"/metrics", 200, "# HELP"}}, NotReady, googleURL + `status 404: "404 page not found"`},
+		{pod{"127.0.0.1:9090": {google, 200, "ok"}}, Ready, googleURL + "status 200"},
+	}
+	for name, rows := range map[string]rows{
+		"istio": {
+			{nil, Refused, istioURL + "connection refused"},
+			{pod{"[::]:15020": {istio, 503, ""}}, NotReady, istioURL + "status 503"},
+			{pod{"[::]:15020": {istio, 200, ""}}, Ready, istioURL + "status 200"},
+			{pod{"127.0.0.1:15020": {istio, 200, ""}}, Ready, istioURL + "status 200"},
+			{pod{"[::1]:15020": {istio, 200, ""}}, Ready, istioURL + "status 200"},
+			{pod{"127.0.0.1:15020": {"/", 200, ""}}, NotReady, istioURL + `status 404: "404 page not found"`},
+			{pod{"127.0.0.1:15021": {istio, 200, ""}}, Refused, istioURL + "connection refused"},
+		},
+		"linkerd": {
+			{nil, Refused, linkerdAt + "connection refused"},
+			{pod{"[::]:4191": {linkerd, 503, "not ready\n"}}, NotReady, linkerdAt + `status 503: "not ready"`},
+			{pod{"[::]:4191": {"/live", 200, "live\n"}}, NotReady, linkerdAt + `status 404: "404 page not found"`},
+			{pod{"[::]:4191": {linkerd, 200, "ready\n"}}, Ready, linkerdAt + "status 200"},
+			{pod{"0.0.0.0:4191": {linkerd, 200, "ready\n"}}, Ready, linkerdAt + "status 200"},
+		},
+		"consul": {
+			{nil, Refused, consulURL + "connection refused"},
+			{pod{"127.0.0.1:19000": {envoy, 503, "PRE_INITIALIZING\n"}}, NotReady, consulURL + `status 503: "PRE_INITIALIZING"`},
+			{pod{"127.0.0.1:19000": {envoy, 503, "INITIALIZING\n"}}, NotReady, consulURL + `status 503: "INITIALIZING"`},
+			{pod{"127.0.0.1:19000": {envoy, 503, "DRAINING\n"}}, NotReady, consulURL + `status 503: "DRAINING"`},
+			{pod{"127.0.0.1:19000": {envoy, 200, "LIVE\n"}}, Ready, consulURL + "status 200"},
+			// The startup hook of consul-dataplane says 200 too early, and is not asked.
+			{pod{"127.0.0.1:20600": {"/graceful_startup", 200, ""}}, Refused, consulURL + "connection refused"},
+		},
+		"kuma": {
+			{nil, Refused, kumaEnvoy + "connection refused"},
+			// Up to 2.13: kuma-dp says READY before its Envoy is.
+			{pod{"127.0.0.1:9902": {envoy, 200, "READY"}}, NotReady, kumaOwn + `status 200, and its body is not "LIVE"`},
+			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "127.0.0.1:9902": {envoy, 200, "READY"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},
+			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "[::]:9902": {envoy, 200, "LIVE\n"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},
+			{pod{"127.0.0.1:9901": {envoy, 200, "LIVE\n"}, "127.0.0.1:9902": {envoy, 200, "READY"}}, Ready, kumaEnvoy + "status 200"},
+			// From 2.14 on there is no other.
+			{pod{"[::]:9902": {envoy, 503, "NOT_READY"}}, NotReady, kumaOwn + `status 503: "NOT_READY"`},
+			{pod{"[::]:9902": {envoy, 503, "envoy not ready\n"}}, NotReady, kumaOwn + `status 503: "envoy not ready"`},
+			{pod{"[::]:9902": {envoy, 503, "TERMINATING"}}, NotReady, kumaOwn + `status 503: "TERMINATING"`},
+			{pod{"[::]:9902": {envoy, 503, "PRE_INITIALIZING\n"}}, NotReady, kumaOwn + `status 503: "PRE_INITIALIZING"`},
+			{pod{"[::]:9902": {envoy, 200, "LIVE\n"}}, Ready, kumaOwn + "status 200"},
+		},
+		"dapr": {
+			{nil, Refused, daprURL + "connection refused"},
+			{
+				pod{"127.0.0.1:3500": {dapr, 500, `{"errorCode":"ERR_OUTBOUND_HEALTH_NOT_READY","message":"dapr outbound is not ready"}`}},
+				NotReady,
+				daprURL + `status 500: "{\"errorCode\":\"ERR_OUTBOUND_HEALTH_NOT_READY\",\"message\":\"dapr outbound is not ready\"}"`,
+			},
+			{pod{"127.0.0.1:3500": {dapr, 200, ""}}, NotReady, daprURL + "status 200"},
+			{pod{"127.0.0.1:3500": {"/v1.0/healthz", 204, ""}}, NotReady, daprURL + `status 404: "404 page not found"`},
+			{pod{"127.0.0.1:3500": {dapr, 204, ""}}, Ready, daprURL + "status 204"},
+			{pod{"[::1]:3500": {dapr, 204, ""}}, Ready, daprURL + "status 204"},
+		},
+		"cloudsql": googles,
+		"alloydb":  googles,
+	} {
+		for i, row := range rows {
+			t.Run(fmt.Sprintf("%s/%d", name, i), func(t *testing.T) {
+				defer row.pod.run(t)()
+				if got := probe(t, mustParse(t, name)); got.Outcome != row.outcome || got.Detail != row.detail {
+					t.Errorf("%v %q, want %v %q", got.Outcome, got.Detail, row.outcome, row.detail)
+				}
+			})
+		}
+	}
+}
+
+// Istio's Envoy listens on 15021 a moment before the agent says 200: that ends the
+// longest pause.
+func TestIstioKnock(t *testing.T) {
+	if !inOwnNetwork(t, "") {
+		return
+	}
+	var started atomic.Bool
+	serve(t, "127.0.0.1:15020", func(conn net.Conn) {
+		status := unavailable
+		if started.Load() {
+			status = statusOK
+		}
+		says(status + "\r\n")(conn)
+	})
+	listening := make(chan net.Listener, 1)
+	time.AfterFunc(50*time.Millisecond, func() {
+		started.Store(true)
+		listener, err := net.Listen("tcp", "127.0.0.1:15021")
+		if err != nil {
+			t.Error(err)
+		}
+		listening <- listener
+	})
+	var events []Event
+	policy := Policy{Initial: time.Hour, Max: time.Hour, Observe: func(e Event) { events = append(events, e) }}
+	err := For(t.Context(), mustParse(t, "istio"), policy)
+	(<-listening).Close()
+	if err != nil || len(events) != 2 || events[0].Answer.Outcome != NotReady || !events[1].Knocked {
+		t.Errorf("%v, after %+v", err, events)
+	}
+}

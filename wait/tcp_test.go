@@ -1,0 +1,139 @@
+package wait
+
+import (
+	"encoding/binary"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+func TestTCP(t *testing.T) {
+	addr := serve(t, "127.0.0.1:0", hang)
+	_, port, _ := net.SplitHostPort(addr)
+	answers(t, "tcp://"+addr, Ready, "connected")
+	answers(t, "tcp://us3r:s3cret@localhost:"+port+"/any", Ready, "connected")
+	answers(t, "tcp://127.0.0.1:"+unusedPort(t), Refused, "connection refused")
+	answers(t, "tcp://localhost:"+unusedPort(t), Refused, "connection refused")
+}
+
+// A connection that is accepted is enough, whatever becomes of it.
+func TestTCPCloses(t *testing.T) {
+	answers(t, "tcp://"+serve(t, "127.0.0.1:0", func(net.Conn) {}), Ready, "connected")
+}
+
+// Nothing answers, not even the kernel: no route leads there, or a firewall drops
+// what is sent.
+func TestTCPDropped(t *testing.T) {
+	if !inOwnNetwork(t, `ip link add out0 type veth peer name out1
+		ip link set out1 up
+		ip link set out0 up arp off
+		ip addr add 192.0.2.1/24 dev out0`) {
+		return
+	}
+	if answer := probe(t, mustParse(t, "tcp://192.0.2.7:80")); !is(answer, Timeout, "no answer in time") {
+		t.Errorf("a silent network: %v", answer)
+	}
+	answers(t, "tcp://198.51.100.7:80", Failed, "network is unreachable")
+}
+
+// asUnprivileged does what must fail for want of permission.
+func asUnprivileged(t *testing.T, do func()) {
+	t.Helper()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		if os.Getuid() == 0 {
+			// Capabilities over files go with it (capabilities(7)).
+			_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, unprivileged, 0, 0)
+		}
+		do()
+	}()
+	<-done
+}
+
+func TestUnix(t *testing.T) {
+	dir := ownDir(t)
+	path := filepath.Join(dir, "s")
+	answers(t, "unix://"+path, Refused, "connection refused")
+	listener, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	answers(t, "unix://"+path, Ready, "connected")
+	if err := os.Chmod(path, 0); err != nil {
+		t.Fatal(err)
+	}
+	asUnprivileged(t, func() { answers(t, "unix://"+path, Failed, "permission denied") })
+
+	// What a server leaves behind that was killed.
+	listener.(*net.UnixListener).SetUnlinkOnClose(false)
+	listener.Close()
+	answers(t, "unix://"+path, Refused, "connection refused")
+
+	file := write(t, dir, "f", "text")
+	answers(t, "unix://"+file, Refused, "connection refused")
+	answers(t, "unix://"+file+"/s", Failed, "not a directory")
+	answers(t, "unix:///"+strings.Repeat("long", 50), Failed, "invalid argument")
+}
+
+// What the resolver says is told, and is another failure than a refusal.
+func TestResolver(t *testing.T) {
+	need(t, "mount")
+	conf := write(t, t.TempDir(), "resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
+	if !inOwnNetwork(t, `exec unshare --mount sh -ec 'mount --bind `+conf+` /etc/resolv.conf; exec "$@"' sh "$@"`) {
+		return
+	}
+	answers(t, "tcp://db.test:80", Failed, "cannot resolve db.test: name server: connection refused")
+	server, err := net.ListenPacket("udp", "127.0.0.1:53")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	go resolve(server)
+	_, port, _ := net.SplitHostPort(serve(t, "127.0.0.1:0", hang))
+	for name, scheme := range schemes {
+		if scheme.path {
+			continue
+		}
+		answers(t, name+"://us3r:s3cret@gone.test:80", Failed, "cannot resolve gone.test: no such host")
+	}
+	answers(t, "tcp://broken.test:80", Failed, "cannot resolve broken.test: server misbehaving")
+	answers(t, "tcp://silent.test:80", Failed, "cannot resolve silent.test: the name server does not answer")
+	answers(t, "tcp://db.test:"+port, Ready, "connected")
+	answers(t, "tcp://db.test:"+unusedPort(t), Refused, "connection refused")
+}
+
+// resolve answers queries by the first letter of the name: db has the address
+// 127.0.0.1, gone does not exist, broken is an error, and silent gets no answer.
+func resolve(server net.PacketConn) {
+	for query := make([]byte, 512); ; {
+		n, from, err := server.ReadFrom(query)
+		if err != nil {
+			return
+		}
+		question := query[12:n]
+		for question[0] != 0 {
+			question = question[question[0]+1:]
+		}
+		question = question[1:]
+		isA := binary.BigEndian.Uint16(question) == 1
+		reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, 0, 0, 0, 0, 0}, query[12:n-len(question)+4]...)
+		switch name := query[13]; {
+		case name == 's':
+			continue
+		case name == 'b':
+			reply[3] |= 2
+		case name == 'g':
+			reply[3] |= 3
+		case isA:
+			reply[7] = 1
+			reply = append(reply, 0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1)
+		}
+		_, _ = server.WriteTo(reply, from)
+	}
+}

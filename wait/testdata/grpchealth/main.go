@@ -1,0 +1,68 @@
+// Grpchealth is a server of grpc.health.v1 made with google.golang.org/grpc, for
+// the tests of package wait. It is a module of its own, so that startgate's has no
+// requirement on grpc.
+//
+//	grpchealth [-cert FILE -key FILE] [-without]
+//
+// It prints its address, and then obeys lines on standard input: "SERVICE STATUS"
+// sets the status of a service, of the server where SERVICE is ".". It ends with
+// its standard input.
+package main
+
+import (
+	"bufio"
+	"flag"
+	"fmt"
+	"log"
+	"net"
+	"os"
+	"strings"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+)
+
+func main() {
+	if err := run(); err != nil {
+		log.Fatal(err)
+	}
+}
+
+func run() error {
+	cert := flag.String("cert", "", "certificate, for TLS")
+	key := flag.String("key", "", "its key")
+	without := flag.Bool("without", false, "have no health service")
+	flag.Parse()
+
+	var options []grpc.ServerOption
+	if *cert != "" {
+		secure, err := credentials.NewServerTLSFromFile(*cert, *key)
+		if err != nil {
+			return err
+		}
+		options = append(options, grpc.Creds(secure))
+	}
+	server, statuses := grpc.NewServer(options...), health.NewServer()
+	if !*without {
+		grpc_health_v1.RegisterHealthServer(server, statuses)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println(listener.Addr())
+	go obey(server, statuses)
+	return server.Serve(listener)
+}
+
+// obey does what standard input says, and tells of each line when it is done.
+func obey(server *grpc.Server, statuses *health.Server) {
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); fmt.Println("done") {
+		service, status, _ := strings.Cut(lines.Text(), " ")
+		code := grpc_health_v1.HealthCheckResponse_ServingStatus(grpc_health_v1.HealthCheckResponse_ServingStatus_value[status])
+		statuses.SetServingStatus(strings.TrimPrefix(service, "."), code)
+	}
+	server.Stop()
+}
