@@ -54,12 +54,16 @@ func (g *gate) run() error {
 	g.warn(notes)
 	if command.verb == "--wait" {
 		g.config.Quit, g.config.Supervise = nil, false // there is no application to be over
-		if err := g.prepare(); err != nil {
-			return err
+		err = g.prepare()
+		if err == nil {
+			err = g.interruptible(g.waitForAll)
 		}
-		return g.interruptible(g.waitForAll)
+	} else {
+		err = g.start(command.program)
 	}
-	return g.start(command.program)
+	g.metrics.write()
+	g.metrics.close()
+	return err
 }
 
 // withNotes puts warnings before an error that comes before there is a log.
@@ -94,8 +98,6 @@ func (g *gate) start(argv []string) error {
 		err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
 	}
 	g.quit(err)
-	g.metrics.write()
-	g.metrics.close()
 	return err
 }
 
@@ -122,7 +124,9 @@ func (g *gate) handOver(program exec.Program) error {
 	g.metrics.write()
 	if !g.pod.supervise {
 		g.metrics.close()
-		return exec.Replace(program, g.signals)
+		err := exec.Replace(program, g.signals)
+		g.metrics.notStarted()
+		return err
 	}
 	began := time.Now()
 	code, err := exec.Supervise(program, g.signals, exec.Options{
@@ -130,6 +134,7 @@ func (g *gate) handOver(program exec.Program) error {
 		Degraded:  func(err error) { g.log.Warn(err.Error()) },
 	})
 	if err != nil {
+		g.metrics.notStarted()
 		return err
 	}
 	took := time.Since(began)

@@ -132,6 +132,7 @@ func (m *metrics) close() {
 func (m *metrics) waitingFor(target wait.Target) {
 	if m != nil {
 		m.waiting.WithLabelValues(target.Name).Set(1)
+		m.waited.WithLabelValues(target.Name).Set(0)
 	}
 }
 
@@ -155,6 +156,13 @@ func (m *metrics) waitedFor(target wait.Target, took time.Duration) {
 func (m *metrics) started() {
 	if m != nil {
 		m.handover.SetToCurrentTime()
+	}
+}
+
+// notStarted takes started back, when the program could not be run after all.
+func (m *metrics) notStarted() {
+	if m != nil {
+		m.handover.Set(0)
 	}
 }
 

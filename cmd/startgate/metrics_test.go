@@ -109,6 +109,24 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
+// The file is written also when there is no application, or it cannot be run, and
+// then there was no hand-over.
+func TestMetricsWithoutAStart(t *testing.T) {
+	dir := t.TempDir()
+	file, broken := filepath.Join(dir, "x.prom"), filepath.Join(dir, "broken")
+	if err := os.WriteFile(broken, []byte("\x7fELF"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{{"--wait"}, {"--", broken}} {
+		out := outputOf(t, []string{"STARTGATE_WAIT_FOR=file://" + broken, "STARTGATE_METRICS=" + file}, args...)
+		text := readIfThere(t, file)
+		if !strings.Contains(text, "startgate_handover_timestamp_seconds 0\n") || !strings.Contains(text, `outcome="ready"`) {
+			t.Errorf("%q: the file is\n%s\nand the log\n%s", args, text, out)
+		}
+		os.Remove(file)
+	}
+}
+
 // What cannot be done about metrics is a warning, and the application starts.
 func TestMetricsThatCannotBe(t *testing.T) {
 	busy := strings.TrimPrefix(newLeaver(t, quitsAtOnce).url, "http://")

@@ -1,0 +1,299 @@
+// Package monitoring checks the rules, the dashboard and the scrape configuration
+// beside it: against series that startgate really wrote, read by a real node
+// exporter, and scraped by a real Prometheus.
+package monitoring
+
+import (
+	"bytes"
+	"encoding/json"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+// need skips a test on a machine without one of these commands. With NOSKIP=1, as in
+// CI, it fails instead.
+func need(t *testing.T, commands ...string) {
+	t.Helper()
+	for _, name := range commands {
+		_, err := exec.LookPath(name)
+		switch {
+		case err == nil:
+		case os.Getenv("NOSKIP") != "":
+			t.Fatalf("needs %s", name)
+		default:
+			t.Skipf("needs %s", name)
+		}
+	}
+}
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// promtool accepts the rules, and they do what rules_test.yml says.
+func TestRules(t *testing.T) {
+	need(t, "promtool")
+	for _, args := range [][]string{
+		{"check", "rules", "--lint-fatal", "rules.yml"},
+		{"test", "rules", "rules_test.yml"},
+	} {
+		if out, err := exec.CommandContext(t.Context(), "promtool", args...).CombinedOutput(); err != nil {
+			t.Errorf("promtool %s: %v\n%s", strings.Join(args, " "), err, out)
+		}
+	}
+	tested := read(t, "rules_test.yml")
+	for _, rule := range regexp.MustCompile(`- (?:record|alert): (\S+)`).FindAllStringSubmatch(read(t, "rules.yml"), -1) {
+		if !strings.Contains(tested, rule[1]) {
+			t.Errorf("rules_test.yml does not test %s", rule[1])
+		}
+	}
+}
+
+// A fleet's series are those that rules_test.yml starts from, and answer every query
+// of the rules and of the dashboard.
+func TestFleet(t *testing.T) {
+	need(t, "prometheus", "promtool", "prometheus-node-exporter")
+	f := newFleet(t)
+	f.start(t)
+
+	t.Run("targets", func(t *testing.T) {
+		want := []string{"startgate-files node-1 up", "startgate-waiting node-2 up"}
+		if got := f.targets(t); !slices.Equal(got, want) {
+			t.Errorf("Prometheus scrapes %q, want %q: the pod that is ready has closed its address", got, want)
+		}
+	})
+	t.Run("series", func(t *testing.T) {
+		written := f.series(t)
+		defer func() {
+			if t.Failed() {
+				t.Log("written are\n" + strings.Join(slices.Sorted(maps.Keys(written)), "\n"))
+			}
+		}()
+		for _, series := range regexp.MustCompile(`- series: '(.*)'`).FindAllStringSubmatch(read(t, "rules_test.yml"), -1) {
+			if !written[series[1]] {
+				t.Errorf("rules_test.yml has %s, which nothing writes", series[1])
+			}
+		}
+	})
+	t.Run("rules", func(t *testing.T) {
+		// The last rule, and those of which the two jobs are the source.
+		f.eventually(t, "all rules are evaluated", func() bool {
+			return f.query(t, `ALERTS{alertname="StartgateQuitFails"}`) == 1 &&
+				f.query(t, "workload:startgate_gave_up:count") == 2 && f.query(t, "pod_target:startgate_waiting_seconds:max") == 1
+		})
+		firing := f.alerts(t)
+		for _, want := range []string{"StartgateGaveUp ledger", "StartgateGaveUp web", "StartgateQuitFails report"} {
+			if !slices.Contains(firing, want) {
+				t.Errorf("firing are %q, want %s too", firing, want)
+			}
+		}
+	})
+	t.Run("dashboard", func(t *testing.T) {
+		d := readDashboard(t)
+		for _, q := range d.queries() {
+			got := f.query(t, q.expr)
+			if want := empty[q.panel]; want != (got == 0) {
+				t.Errorf("%s: %s gives %d series; expected to be empty: %t", q.panel, q.expr, got, want)
+			}
+		}
+		for _, v := range d.Templating.List {
+			if v.Type == "query" && f.labelValues(t, v.Query.Query) == 0 {
+				t.Errorf("variable %s: %s has no values", v.Name, v.Query.Query)
+			}
+		}
+	})
+}
+
+// empty are the dashboard's panels that show nothing for the fleet of the test.
+var empty = map[string]bool{}
+
+// dashboard is what the tests look at in dashboard.json.
+type dashboard struct {
+	SchemaVersion int
+	Templating    struct {
+		List []struct {
+			Name, Type string
+			Query      variableQuery
+		}
+	}
+	Panels []panel
+}
+
+type panel struct {
+	ID         int
+	Title      string
+	Type       string
+	Datasource struct{ Type, UID string }
+	GridPos    struct{ H, W, X, Y int }
+	Targets    []struct {
+		Expr, RefID string
+		Instant     bool
+		Datasource  struct{ UID string }
+	}
+}
+
+// variableQuery is a variable's query, an object, or a data source's, a string.
+type variableQuery struct{ Query string }
+
+func (q *variableQuery) UnmarshalJSON(text []byte) error {
+	if bytes.HasPrefix(text, []byte(`"`)) {
+		return json.Unmarshal(text, &q.Query)
+	}
+	type object variableQuery
+	return json.Unmarshal(text, (*object)(q))
+}
+
+func readDashboard(t *testing.T) dashboard {
+	t.Helper()
+	var d dashboard
+	if err := json.Unmarshal([]byte(read(t, "dashboard.json")), &d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// query is an expression with the values of the variables in it.
+type query struct{ panel, expr string }
+
+func (d dashboard) queries() []query {
+	values := strings.NewReplacer("$namespace", ".*", "$workload", ".*")
+	var all []query
+	for _, panel := range d.Panels {
+		for _, target := range panel.Targets {
+			all = append(all, query{panel.Title, values.Replace(target.Expr)})
+		}
+	}
+	return all
+}
+
+// The dashboard is one that Grafana shows as meant: it asks the data source that the
+// reader chose, and no panel lies on another.
+func TestDashboard(t *testing.T) {
+	d := readDashboard(t)
+	if d.SchemaVersion != 42 {
+		t.Errorf("schemaVersion is %d, want 42, the classic model's last", d.SchemaVersion)
+	}
+	if first := d.Templating.List[0]; first.Type != "datasource" || first.Name != "datasource" || first.Query.Query != "prometheus" {
+		t.Errorf("the first variable is %+v, want the data source", first)
+	}
+	ids, cells := map[int]bool{}, map[[2]int]string{}
+	for _, p := range d.Panels {
+		if ids[p.ID] {
+			t.Errorf("%s: id %d is taken", p.Title, p.ID)
+		}
+		ids[p.ID] = true
+		if p.Datasource.Type != "prometheus" || p.Datasource.UID != "${datasource}" || len(p.Targets) == 0 {
+			t.Errorf("%s: data source %+v and %d queries", p.Title, p.Datasource, len(p.Targets))
+		}
+		for _, target := range p.Targets {
+			if target.Datasource.UID != "${datasource}" || target.RefID == "" || target.Instant != (p.Type != "timeseries") {
+				t.Errorf("%s: query %+v", p.Title, target)
+			}
+			if !strings.Contains(target.Expr, "$namespace") || !strings.Contains(target.Expr, "$workload") {
+				t.Errorf("%s: %s does not heed the variables", p.Title, target.Expr)
+			}
+		}
+		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
+			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
+				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
+					t.Fatalf("%s lies on %q, or outside, at %d,%d", p.Title, other, x, y)
+				}
+				cells[[2]int{x, y}] = p.Title
+			}
+		}
+	}
+}
+
+// label.sh takes only startgate's series, of files with a name that it can trust, and
+// deletes what is an hour old, with this system's tools and with those of busybox.
+func TestLabel(t *testing.T) {
+	t.Run("system", func(t *testing.T) { testLabel(t, os.Getenv("PATH")) })
+	t.Run("busybox", func(t *testing.T) {
+		need(t, "busybox")
+		busybox, err := exec.LookPath("busybox")
+		if err != nil {
+			t.Fatal(err)
+		}
+		dir := t.TempDir()
+		for _, tool := range []string{"sh", "find", "mv", "rm", "sed"} {
+			if err := os.Symlink(busybox, filepath.Join(dir, tool)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		testLabel(t, dir)
+	})
+}
+
+func testLabel(t *testing.T, path string) {
+	t.Setenv("PATH", path)
+	from, to := t.TempDir(), t.TempDir()
+	text := "# HELP startgate_waiting Whether.\n# TYPE startgate_waiting gauge\n" +
+		`startgate_waiting{target="http://h/a b?q=***"} 0` + "\nstartgate_handover_timestamp_seconds 12\n" +
+		"# TYPE node_load1 gauge\nnode_load1 99\n"
+	for _, name := range []string{"shop_my_web_web-1.prom", "shop__web-2.prom", "shop_web_a b.prom", `shop_web_a"b.prom`, "shop_web.prom", "shop_web_web-3.prom123", "shop_web_old.prom"} {
+		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink("/etc/passwd", filepath.Join(from, "shop_web_link.prom")); err != nil {
+		t.Fatal(err)
+	}
+	label(t, from, to)
+	old := time.Now().Add(-2 * time.Hour)
+	if err := os.Chtimes(filepath.Join(from, "shop_web_old.prom"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(to, "another.prom"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	label(t, from, to)
+
+	if got, want := names(t, to), []string{"another.prom", "startgate.shop__web-2.prom", "startgate.shop_my_web_web-1.prom"}; !slices.Equal(got, want) {
+		t.Errorf("written are %q, want %q", got, want)
+	}
+	if _, err := os.Stat(filepath.Join(from, "shop_web_old.prom")); err == nil {
+		t.Error("the old file is still there")
+	}
+	want := "# HELP startgate_waiting Whether.\n# TYPE startgate_waiting gauge\n" +
+		`startgate_waiting{namespace="shop",workload="my_web",pod="web-1",target="http://h/a b?q=***"} 0` + "\n" +
+		`startgate_handover_timestamp_seconds{namespace="shop",workload="my_web",pod="web-1"} 12` + "\n"
+	if got := read(t, filepath.Join(to, "startgate.shop_my_web_web-1.prom")); got != want {
+		t.Errorf("labelled is\n%s\nwant\n%s", got, want)
+	}
+	if got := read(t, filepath.Join(to, "startgate.shop__web-2.prom")); !strings.Contains(got, `{namespace="shop",workload="",pod="web-2"} 12`) {
+		t.Errorf("without a workload it is\n%s", got)
+	}
+}
+
+// label runs label.sh.
+func label(t *testing.T, from, to string) {
+	t.Helper()
+	if out, err := exec.CommandContext(t.Context(), "sh", "label.sh", from, to).CombinedOutput(); err != nil || len(out) > 0 {
+		t.Fatalf("label.sh: %v\n%s", err, out)
+	}
+}
+
+func names(t *testing.T, dir string) []string {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, entry := range entries {
+		all = append(all, entry.Name())
+	}
+	return all
+}
