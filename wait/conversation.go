@@ -46,6 +46,9 @@ func (c *conversation) Probe(ctx context.Context) Answer {
 		}
 		return c.talk(ctx, secured)
 	})
+	if answer.Outcome == Ready && ctx.Err() != nil {
+		answer = failure(ctx.Err())
+	}
 	answer.Detail = c.asked + ": " + answer.Detail
 	return answer
 }

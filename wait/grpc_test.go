@@ -3,6 +3,7 @@ package wait
 import (
 	"bufio"
 	"bytes"
+	"crypto/tls"
 	"encoding/binary"
 	"io"
 	"log"
@@ -53,6 +54,15 @@ func TestGRPCTLS(t *testing.T) {
 	}
 	server.set(".", "NOT_SERVING")
 	answers(t, "grpcs://"+server.addr+"#insecure", NotReady, "NOT_SERVING")
+
+	certificate, err := tls.LoadX509KeyPair(files.cert, files.key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without := serve(t, "127.0.0.1:0", func(conn net.Conn) { // ALPN
+		hang(tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}}))
+	})
+	answers(t, "grpcs://"+without+"#ca="+files.ca, Failed, "TLS: the server does not speak HTTP/2")
 }
 
 // httpServer is one that is ready for http:// and https://, and not for gRPC.

@@ -43,13 +43,18 @@ func postgresStartup() string {
 	return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + string(body)
 }
 
-// farewell is how long a server that lets in may take to end the session.
+// farewell is how long a server that lets in may take to end the session, or half
+// of the time that is left, if that is less.
 const farewell = 500 * time.Millisecond
 
 // terminate ends a session and waits for the server to do so too: it still sends
 // its settings, and would log that it cannot.
 func terminate(ctx context.Context, conn net.Conn) {
-	_ = conn.SetDeadline(time.Now().Add(farewell))
+	patience := farewell
+	if end, ok := ctx.Deadline(); ok {
+		patience = min(patience, time.Until(end)/2)
+	}
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	if ctx.Err() != nil {
 		return // its deadline is lost
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // session opens one as postgres, which lasts as long as the test, as soon as the
@@ -143,6 +144,42 @@ func TestPostgresStopping(t *testing.T) {
 	answers(t, at, Refused, "connection refused")
 }
 
+// A session that began is ended: the server gets Terminate and a connection that
+// closes, not one that is reset because what it sent was not read.
+func TestPostgresTerminates(t *testing.T) {
+	got := make(chan string, 1)
+	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1<<10))
+		_, _ = io.WriteString(conn, message('R', "\x00\x00\x00\x00")+message('S', "a\x00"+strings.Repeat("b", 4<<10)+"\x00")+message('Z', "I"))
+		text := make([]byte, 5)
+		_, err := io.ReadFull(conn, text)
+		_ = conn.(*net.TCPConn).CloseWrite()
+		_, end := conn.Read(make([]byte, 1))
+		got <- fmt.Sprintf("%q %v %v", text, err, end)
+	})
+	answers(t, "postgres://"+addr, Ready, letIn)
+	if want, got := `"X\x00\x00\x00\x04" <nil> EOF`, <-got; got != want {
+		t.Errorf("the server got %s, want %s", got, want)
+	}
+}
+
+// A server that lets in and then hangs is ready all the same, and in time.
+func TestPostgresHangsAfterLettingIn(t *testing.T) {
+	at := "postgres://" + serve(t, "127.0.0.1:0", func(conn net.Conn) {
+		_, _ = conn.Read(make([]byte, 1<<10))
+		_, _ = io.WriteString(conn, message('R', "\x00\x00\x00\x00"))
+		hang(conn)
+	})
+	began := time.Now()
+	answers(t, at, Ready, letIn)
+	if took := time.Since(began); took > farewell+slack {
+		t.Errorf("took %v", took)
+	}
+	if answer := probe(t, mustParse(t, at)); answer.Outcome != Ready {
+		t.Errorf("with less time: %v", answer)
+	}
+}
+
 // A server that is full is one that is there, by the rule of PQping.
 func TestPostgresTooManyClients(t *testing.T) {
 	data, port := initPostgres(t, true), unusedPort(t)
@@ -184,6 +221,7 @@ var postgresAnswers = []struct {
 	{message('E', "\x00C28000\x00"), Failed, "not a PostgreSQL answer"}, // after the end of the fields
 	{message('E', "C28000"), Failed, "not a PostgreSQL answer"},
 	{message('E', "C28\n00\x00\x00"), Failed, "not a PostgreSQL answer"},
+	{message('E', "C28\x1b00\x00\x00"), Failed, "not a PostgreSQL answer"},
 	{message('E', "C280000\x00\x00"), Failed, "not a PostgreSQL answer"},
 	{message('E', "SFATAL\x00Mno code\x00\x00"), Failed, "not a PostgreSQL answer"},
 	{message('R', ""), Failed, "not a PostgreSQL answer"},

@@ -116,6 +116,7 @@ var pingAnswers = []struct {
 	{"+PONG\n", Failed, "not a Redis answer"},
 	{"+PONG \r\n", Failed, "not a Redis answer"},
 	{"+OK POP3 server ready\r\n", Failed, "not a Redis answer"},
+	{"-ERR no\n", Failed, "not a Redis answer"},
 	{"-no\r\n", Failed, "not a Redis answer"},
 	{"-ERRX" + strings.Repeat("X", 20) + "\r\n", Failed, "not a Redis answer"},
 	{"-\r\n", Failed, "not a Redis answer"},

@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"context"
 	"io"
 	"net"
 	"net/http"
@@ -239,6 +240,30 @@ func TestDetails(t *testing.T) {
 		answer := probe(t, mustParse(t, test.at))
 		if answer.Outcome != test.outcome || answer.Detail != test.detail {
 			t.Errorf("%s: %v, want %v %q", test.at, answer, test.outcome, test.detail)
+		}
+	}
+}
+
+// Nothing is ready once the time for the probe is over.
+func TestReadyTooLate(t *testing.T) {
+	for scheme, answer := range readyAnswers {
+		ctx, cancel := context.WithCancel(t.Context())
+		c := mustParse(t, scheme+"://"+serve(t, "127.0.0.1:0", func(conn net.Conn) {
+			askedBy(scheme, conn)
+			_, _ = io.WriteString(conn, answer)
+			hang(conn)
+		})).Prober.(*conversation)
+		talk := c.talk
+		c.talk = func(ctx context.Context, conn net.Conn) Answer {
+			answer := talk(ctx, conn)
+			if answer.Outcome != Ready {
+				t.Errorf("%s: %v", scheme, answer)
+			}
+			cancel()
+			return answer
+		}
+		if answer := c.Probe(ctx); answer.Outcome == Ready {
+			t.Errorf("%s: %v", scheme, answer)
 		}
 	}
 }

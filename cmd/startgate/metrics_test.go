@@ -114,7 +114,7 @@ func TestMetrics(t *testing.T) {
 func TestMetricsWithoutAStart(t *testing.T) {
 	dir := t.TempDir()
 	file, broken := filepath.Join(dir, "x.prom"), filepath.Join(dir, "broken")
-	if err := os.WriteFile(broken, []byte("\x7fELF"), 0o700); err != nil {
+	if err := os.WriteFile(broken, []byte("\x7fELF\x00"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--wait"}, {"--", broken}} {
