@@ -16,8 +16,9 @@ import (
 	"github.com/startgate/startgate/exec"
 )
 
-// ending are the signals that end the wait.
-var ending = []syscall.Signal{syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP, syscall.SIGQUIT}
+// ending are the signals that end the wait. QUIT is caught first, because what Go
+// does by default is the worst: it prints all stacks.
+var ending = []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 
 // caught has the signals since init.
 var caught *exec.Signals
