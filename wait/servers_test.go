@@ -249,21 +249,30 @@ func tellRedis(t testing.TB, addr, text string) string {
 	return strings.TrimSpace(line)
 }
 
-// postgresBin is where Debian has the programs of PostgreSQL.
-const postgresBin = "/usr/lib/postgresql/15/bin/"
+// postgresProgram returns the path of a program of PostgreSQL's, which Debian has in
+// a directory of each version.
+func postgresProgram(t testing.TB, name string) string {
+	t.Helper()
+	path := "/usr/lib/postgresql/15/bin/" + name
+	if found, _ := filepath.Glob("/usr/lib/postgresql/*/bin/" + name); len(found) > 0 {
+		path = found[len(found)-1]
+	}
+	need(t, path)
+	return path
+}
 
 // initPostgres makes a cluster whose superuser is postgres, with a role that is
 // called as the one in startgate's probes if that is asked for.
 func initPostgres(t testing.TB, withRole bool) (data string) {
 	t.Helper()
-	need(t, postgresBin+"initdb", postgresBin+"postgres")
+	initdb, postgres := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
 	dir := ownDir(t)
 	data = filepath.Join(dir, "data")
-	if out, err := command(dir, postgresBin+"initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
+	if out, err := command(dir, initdb, "-D", data, "-U", "postgres", "-A", "trust", "--no-sync", "-E", "UTF8", "--locale=C").CombinedOutput(); err != nil {
 		t.Fatalf("initdb: %v\n%s", err, out)
 	}
 	if withRole {
-		single := command(dir, postgresBin+"postgres", "--single", "-D", data, "postgres")
+		single := command(dir, postgres, "--single", "-D", data, "postgres")
 		single.Stdin = strings.NewReader("CREATE ROLE startgate LOGIN\n")
 		if out, err := single.CombinedOutput(); err != nil {
 			t.Fatalf("postgres --single: %v\n%s", err, out)
@@ -280,7 +289,7 @@ func startPostgres(t testing.TB, data, port, hba string, settings ...string) *da
 	for _, setting := range settings {
 		args = append(args, "-c", setting)
 	}
-	return start(t, data, syscall.SIGQUIT, postgresBin+"postgres", args...)
+	return start(t, data, syscall.SIGQUIT, postgresProgram(t, "postgres"), args...)
 }
 
 // startMariaDB starts a server. Without --skip-grant-tables it needs a directory

@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -226,7 +227,9 @@ func TestIstioKnock(t *testing.T) {
 	})
 	var events []Event
 	policy := Policy{Initial: time.Hour, Max: time.Hour, Observe: func(e Event) { events = append(events, e) }}
-	err := For(t.Context(), mustParse(t, "istio"), policy)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	err := For(ctx, mustParse(t, "istio"), policy)
 	(<-listening).Close()
 	if err != nil || len(events) != 2 || events[0].Answer.Outcome != NotReady || !events[1].Knocked {
 		t.Errorf("%v, after %+v", err, events)

@@ -71,6 +71,9 @@ func TestUnix(t *testing.T) {
 	asUnprivileged(t, func() { answers(t, "unix://"+path, Failed, "permission denied") })
 
 	// What a server leaves behind that was killed.
+	if err := os.Chmod(path, 0o777); err != nil {
+		t.Fatal(err)
+	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	listener.Close()
 	answers(t, "unix://"+path, Refused, "connection refused")
