@@ -158,6 +158,23 @@ func TestMetricsThatCannotBe(t *testing.T) {
 	}
 }
 
+// A disk that is full or read-only costs the metrics, and nothing else.
+func TestMetricsOnABadDisk(t *testing.T) {
+	need(t, "root", "unshare", "mount")
+	for setUp, want := range map[string]string{
+		`mount -t tmpfs -o size=4k none "$2"; head -c 4096 /dev/zero >"$2/rest"`: "no space left on device",
+		`mount -t tmpfs -o ro none "$2"`:                                         "read-only file system",
+	} {
+		dir := t.TempDir()
+		cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-ec", setUp+`
+exec env STARTGATE_WAIT_FOR=none STARTGATE_METRICS="$2/x.prom" "$1" sh -c "exit 7"`, "sh", binary, dir)
+		out, err := cmd.CombinedOutput()
+		if cmd.ProcessState.ExitCode() != 7 || !strings.Contains(string(out), "cannot write metrics to "+dir+"/x.prom: "+want) {
+			t.Errorf("%v, want exit status 7 and a warning %q:\n%s", err, want, out)
+		}
+	}
+}
+
 // The metrics pass client_golang's lint.
 func TestMetricsLint(t *testing.T) {
 	m := newMetrics(places{"/unused.prom"}, true, nil)
