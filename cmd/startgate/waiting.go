@@ -112,7 +112,11 @@ func (p *progress) interrupted(by error) error {
 // wait waits for the target and tells the log how that goes.
 func (p *progress) wait(ctx context.Context) error {
 	g, target := p.gate, p.target
-	g.log.Info("waiting for "+target.Name, "timeout", time.Duration(g.config.Timeout))
+	var attrs []any
+	if deadline, ok := ctx.Deadline(); ok {
+		attrs = append(attrs, "timeout", time.Until(deadline).Round(10*time.Millisecond))
+	}
+	g.log.Info("waiting for "+target.Name, attrs...)
 	reporting, stop := context.WithCancel(ctx)
 	var reporter sync.WaitGroup
 	reporter.Go(func() { p.report(reporting) })

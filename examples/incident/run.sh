@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# The incident that startgate is made against, and its cure, with real parts: the
+# redirect that istio-init installs, HAProxy in Envoy's place, Redis, PostgreSQL.
+#
+#	./run.sh [SCENARIO...]    # the functions of scenarios.sh; all, if none is named
+#	./run.sh --check          # whether all is there that it needs
+#
+# The output is what `kubectl logs --all-containers --prefix --timestamps` shows of
+# the pod, and the kubelet's events between.
+#
+# It needs root, the commands named below, and Go, or in STARTGATE the path of the
+# binary. All happens in namespaces, with a /run of its own: when this process ends,
+# by whatever, the kernel ends all others and removes all else.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+missing() {
+  echo "run.sh needs $1" >&2
+  exit 1
+}
+[ "$(id -u)" -eq 0 ] || missing root
+PATH=$PATH:/usr/sbin:/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
+export PATH
+for command in busybox haproxy initdb ip iptables-restore pg_isready postgres psql redis-cli redis-server setpriv unshare; do
+  command -v "$command" >/dev/null || missing "$command"
+done
+[ "${1-}" != --check ] || exit 0
+
+scenarios=(without-startgate with-startgate vault vault-excluded-by-pod vault-excluded-by-mesh vault-with-startgate)
+[ $# -gt 0 ] || set -- "${scenarios[@]}"
+for scenario; do
+  [[ " ${scenarios[*]} " == *" $scenario "* ]] || missing "one of these scenarios: ${scenarios[*]}"
+done
+
+if [ -z "${STARTGATE-}" ]; then
+  dir=$(mktemp -d)
+  trap 'rm -rf "$dir"' EXIT
+  STARTGATE=$dir/startgate
+  (cd "$here/../.." && CGO_ENABLED=0 go build -buildvcs=false -o "$STARTGATE" ./cmd/startgate)
+fi
+export STARTGATE
+for scenario; do
+  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
+    timeout -s KILL 60 bash "$here/scenarios.sh" "$scenario" &
+  wait $! # so that a signal ends it now
+done

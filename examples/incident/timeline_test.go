@@ -1,0 +1,141 @@
+package incident
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// line is one of the log: who wrote it, when it came, and what it says.
+type line struct {
+	who  string
+	at   time.Time
+	text string
+}
+
+// timeline is the log of one scenario, as run.sh prints it.
+type timeline struct {
+	testing.TB
+	lines []line
+}
+
+// play runs a scenario to its end.
+func play(t testing.TB, scenario string) *timeline {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), "./run.sh", scenario)
+	cmd.Env = append(os.Environ(), "STARTGATE="+binary)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := cmd.Run()
+	t.Logf("%s%s", &stdout, &stderr)
+	if err != nil || stderr.Len() > 0 {
+		t.Fatalf("%v, and on standard error %q", err, &stderr)
+	}
+	return &timeline{t, parse(t, stdout.String())}
+}
+
+// stamped is a line with its name and its time.
+var stamped = regexp.MustCompile(`^\[(\S+)\] (\S+Z) (.*)$`)
+
+func parse(t testing.TB, log string) (lines []line) {
+	t.Helper()
+	for text := range strings.Lines(log) {
+		parts := stamped.FindStringSubmatch(strings.TrimSuffix(text, "\n"))
+		if parts == nil {
+			continue
+		}
+		at, err := time.Parse(time.RFC3339Nano, parts[2])
+		if err != nil {
+			t.Fatal(err)
+		}
+		lines = append(lines, line{parts[1], at, parts[3]})
+	}
+	return lines
+}
+
+// all returns the lines of one name with this in the text.
+func (l *timeline) all(who, pattern string) (found []line) {
+	re := regexp.MustCompile(pattern)
+	for _, line := range l.lines {
+		if line.who == who && re.MatchString(line.text) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// some is all, of which there must be so many at least.
+func (l *timeline) some(n int, who, pattern string) []line {
+	l.Helper()
+	found := l.all(who, pattern)
+	if len(found) < n {
+		l.Fatalf("%d lines of %s with %q, want %d or more", len(found), who, pattern, n)
+	}
+	return found
+}
+
+// first is the first of them, of which there must be one.
+func (l *timeline) first(who, pattern string) line {
+	l.Helper()
+	return l.some(1, who, pattern)[0]
+}
+
+// last is the last of them, of which there must be one.
+func (l *timeline) last(who, pattern string) line {
+	l.Helper()
+	found := l.some(1, who, pattern)
+	return found[len(found)-1]
+}
+
+// none checks that there is no such line.
+func (l *timeline) none(who, pattern string) {
+	l.Helper()
+	for _, line := range l.all(who, pattern) {
+		l.Errorf("%s says: %s", line.who, line.text)
+	}
+}
+
+// inOrder checks that none of the lines comes before the one that it follows here.
+func (l *timeline) inOrder(lines ...line) {
+	l.Helper()
+	for i := 1; i < len(lines); i++ {
+		if lines[i].at.Before(lines[i-1].at) {
+			l.Errorf("%s said %q %v before %s said %q", lines[i].who, lines[i].text,
+				lines[i-1].at.Sub(lines[i].at), lines[i-1].who, lines[i-1].text)
+		}
+	}
+}
+
+// asked is when the agent got a question, which is in its line: the line itself may
+// come after what followed from the answer.
+var asked = regexp.MustCompile(`asked at (\S+),`)
+
+func (l *timeline) asked(answer line) line {
+	l.Helper()
+	parts := asked.FindStringSubmatch(answer.text)
+	if parts == nil {
+		l.Fatalf("no time in %q", answer.text)
+	}
+	at, err := time.Parse("02/Jan/2006:15:04:05.000", parts[1])
+	if err != nil {
+		l.Fatal(err)
+	}
+	answer.at = at
+	return answer
+}
+
+// ready is when the agent was first asked and said that the proxy is ready.
+func (l *timeline) ready() line {
+	l.Helper()
+	return l.asked(l.first(proxy, "Envoy proxy is ready"))
+}
+
+// notReady is when it last said that it is not.
+func (l *timeline) notReady() line {
+	l.Helper()
+	return l.asked(l.last(proxy, "Envoy proxy is NOT ready"))
+}
