@@ -47,6 +47,7 @@ func TestFile(t *testing.T) {
 	if err := os.Chmod(dir, 0); err != nil {
 		t.Fatal(err)
 	}
+	defer os.Chmod(dir, 0o700)
 	asUnprivileged(t, func() { answers(t, at("f"), Failed, "permission denied") })
 }
 

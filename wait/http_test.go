@@ -101,6 +101,7 @@ func TestHTTPServers(t *testing.T) {
 		{"closed in the status", says("HTTP/1.1 20"), Failed, "closed after half an answer"},
 		{"closed in the header", says(statusOK + "Content-"), Failed, "closed after half an answer"},
 		{"closed in the body", says(statusOK + "Content-Length: 9\r\n\r\nready"), Failed, "status 200, then its body: closed after half an answer"},
+		{"closed in a long body", says(statusOK + "Content-Length: 900\r\n\r\n" + strings.Repeat("x", 300)), Failed, "status 200, then its body: closed after half an answer"},
 		{"closed in the chunks", says(statusOK + "Transfer-Encoding: chunked\r\n\r\n5\r\nready\r\n"), Failed, "status 200, then its body: closed after half an answer"},
 		{"closed after early hints", says("HTTP/1.1 103 Early Hints\r\n\r\n"), Failed, "closed after half an answer"},
 
@@ -221,7 +222,10 @@ func TestHTTPRequest(t *testing.T) {
 				var request bytes.Buffer
 				asked(teeConn{conn, &request})
 				_, _ = io.WriteString(conn, statusOK+"Content-Length: 0\r\n\r\n")
-				hang(conn) // until the probe closes the connection, as it must
+				// The probe closes the connection, and not by a reset.
+				if _, err := io.Copy(io.Discard, conn); err != nil {
+					fmt.Fprint(&request, err)
+				}
 				requests <- request.String()
 			})
 			target := mustParse(t, strings.ReplaceAll(test.target, "HOST", host))

@@ -5,9 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -38,22 +36,6 @@ func TestTCPDropped(t *testing.T) {
 		t.Errorf("a silent network: %v", answer)
 	}
 	answers(t, "tcp://198.51.100.7:80", Failed, "network is unreachable")
-}
-
-// asUnprivileged does what must fail for want of permission.
-func asUnprivileged(t *testing.T, do func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if os.Getuid() == 0 {
-			// Capabilities over files go with it (capabilities(7)).
-			_, _, _ = syscall.RawSyscall(syscall.SYS_SETFSUID, unprivileged, 0, 0)
-		}
-		do()
-	}()
-	<-done
 }
 
 func TestUnix(t *testing.T) {

@@ -9,6 +9,8 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 	"runtime"
 	"syscall"
@@ -31,6 +33,7 @@ func init() {
 }
 
 func main() {
+	log.SetOutput(io.Discard) // net/http tells it what a server does wrong; the answer says so too
 	g := gate{args: os.Args[1:], environ: exec.Environ(), signals: caught, stdout: os.Stdout, stderr: standardError()}
 	os.Exit(g.report(g.run()))
 }
