@@ -44,7 +44,7 @@ func TestMetrics(t *testing.T) {
 	file, gate := filepath.Join(dir, "app.prom"), filepath.Join(dir, "gate")
 	addr := "127.0.0.1:" + freePort(t)
 	leaver := newLeaver(t, quitsAtOnce)
-	cmd := exec.CommandContext(t.Context(), binary, "--", "sh", "-c", "trap '' USR1; cat "+file+" >"+dir+"/at-handover; kill -USR1 $PPID; exit 3")
+	cmd := exec.CommandContext(t.Context(), binary, "--", "sh", "-c", "trap 'exit 3' USR1; cat "+file+" >"+dir+"/at-handover; kill -USR1 $PPID; sleep 9 >/dev/null 2>&1 & wait")
 	cmd.Env = []string{
 		"PATH=" + os.Getenv("PATH"), "STARTGATE_WAIT_FOR=file://" + gate,
 		"STARTGATE_METRICS=" + addr + "," + file, "STARTGATE_QUIT=" + leaver.url,
