@@ -18,8 +18,8 @@ type Signals struct {
 }
 
 // Catch begins to catch the given signals, so that none of them ends the process
-// or, in PID 1, is dropped by the kernel. HUP and INT are left alone when the
-// process inherited them as ignored (nohup, a shell's background job), because
+// or, in PID 1, is dropped by the kernel. Those that are ignored, such as HUP and
+// INT under nohup or in a shell's background job, are left alone, because
 // catching would make them default in the program that is started.
 // Call it as early as possible, from an init function of package main.
 func Catch(signals ...syscall.Signal) *Signals {
@@ -33,7 +33,7 @@ func Catch(signals ...syscall.Signal) *Signals {
 // kept for [Supervise].
 func (s *Signals) Also(signals ...syscall.Signal) {
 	for _, sig := range signals {
-		if !signal.Ignored(sig) {
+		if !ignored(sig) {
 			signal.Notify(s.arrived, sig)
 			s.all = append(s.all, sig)
 		}

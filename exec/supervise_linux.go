@@ -8,11 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// attributesFor are how the program is started: in a group of its own, unless it
-// must share a terminal, and not to outlive this process.
-func attributesFor(t *terminal) *syscall.SysProcAttr {
-	return &syscall.SysProcAttr{Setpgid: t != nil || !onTerminal(), Pdeathsig: syscall.SIGKILL}
-}
+// withDeathSignal has the program killed when this process ends before it.
+func withDeathSignal(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }
 
 // withoutDeathSignal takes away what a seccomp filter may forbid, and tells
 // whether there was anything to take away.
@@ -31,6 +28,13 @@ func becomeSubreaper(options Options) {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		options.Degraded(fmt.Errorf("cannot become a subreaper: orphans are left to PID 1: %w", err))
 	}
+}
+
+// foregroundOf returns the group in the foreground of the session's terminal. The
+// error says that fd is not that.
+func foregroundOf(fd int) (int, error) {
+	group, err := unix.IoctlGetUint32(fd, unix.TIOCGPGRP)
+	return int(group), err
 }
 
 // siginfo is siginfo_t as waitid fills it in.
@@ -53,13 +57,17 @@ func nextChild(stops bool) (pid int, stopped syscall.Signal, err error) {
 	if stops {
 		options |= unix.WSTOPPED
 	}
-	info, err := waitid(all, 0, options)
-	if err != nil || info.code != cldStopped {
-		return int(info.pid), 0, err
+	for {
+		info, err := waitid(all, 0, options)
+		if err != nil || info.code != cldStopped {
+			return int(info.pid), 0, err
+		}
+		// A stop is told again until it is taken, unless it is over by then.
+		info, err = waitid(one, int(info.pid), unix.WSTOPPED|unix.WNOHANG)
+		if err != nil || info.pid != 0 {
+			return int(info.pid), syscall.Signal(info.status), err
+		}
 	}
-	// A stop is not reaped; but it is told once for each time that it is taken.
-	_, _ = waitid(one, int(info.pid), unix.WSTOPPED|unix.WNOHANG)
-	return int(info.pid), syscall.Signal(info.status), nil
 }
 
 func waitid(kind, id, options int) (siginfo, error) {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"log/slog"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/startgate/startgate/exec"
@@ -111,8 +110,7 @@ func (g *gate) prepare() error {
 	g.warn(g.pod.notes)
 	g.metrics = newMetrics(g.config.Metrics, g.pod.supervise, g.log)
 	if g.pod.supervise {
-		// Not PIPE yet: that may come of a log whose reader has gone.
-		g.signals.Also(slices.DeleteFunc(exec.Forwardable(), func(s syscall.Signal) bool { return s == syscall.SIGPIPE })...)
+		g.signals.Also(exec.Early()...)
 	}
 	return err
 }

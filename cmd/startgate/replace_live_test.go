@@ -50,7 +50,7 @@ func (g *gated) asked(t *testing.T) {
 }
 
 // until waits until something has come true.
-func until(t *testing.T, what string, true func() bool) {
+func until(t testing.TB, what string, true func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !true(); time.Sleep(200 * time.Microsecond) {
 		if time.Now().After(deadline) {
@@ -78,7 +78,7 @@ func (l *live) String() string {
 }
 
 // until waits until the output has this text.
-func (l *live) until(t *testing.T, text string) {
+func (l *live) until(t testing.TB, text string) {
 	t.Helper()
 	until(t, text, func() bool { return strings.Contains(l.String(), text) })
 }

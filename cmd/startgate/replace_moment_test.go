@@ -202,7 +202,7 @@ func (s *stage) holds(where string, hold time.Duration) []string {
 }
 
 // childrenOf returns the PIDs of the children of a process.
-func childrenOf(t *testing.T, pid int) []int {
+func childrenOf(t testing.TB, pid int) []int {
 	t.Helper()
 	lists, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
 	if err != nil {
