@@ -1,0 +1,107 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"net/http"
+	"syscall"
+	"time"
+)
+
+// kind is what is particular to one kind of sidecar.
+type kind struct {
+	name    string
+	drain   time.Duration // how long it takes to end when told to
+	flags   func(*flag.FlagSet)
+	servers func(*sidecar) []server
+	onTerm  func() int // its exit code after TERM; nil: 0
+}
+
+// server is one of its ports.
+type server struct {
+	port    int
+	when    moment // listens from then on
+	handler http.Handler
+}
+
+// istio is Istio's agent and its Envoy: the agent answers 503 on 15020 until Envoy
+// is ready, and Envoy listens on 15021 from then on.
+// (istio/istio: pilot/cmd/pilot-agent/status/server.go)
+func istio() kind {
+	return kind{
+		name: "istio",
+		servers: func(s *sidecar) []server {
+			agent := http.NewServeMux()
+			agent.HandleFunc("GET /healthz/ready", s.ready("Envoy proxy is NOT ready: config not received from XDS server"))
+			agent.HandleFunc("POST /quitquitquit", s.quit("OK"))
+			envoy := http.NewServeMux()
+			envoy.HandleFunc("GET /healthz/ready", s.ready(""))
+			return []server{{15020, atStart, agent}, {15021, atReady, envoy}}
+		},
+	}
+}
+
+// linkerd is Linkerd's proxy. Its shutdown endpoint is off unless
+// proxy.enableShutdownEndpoint is set, which --shutdown-endpoint=false plays.
+// (linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs)
+func linkerd() kind {
+	enabled := true
+	return kind{
+		name: "linkerd",
+		flags: func(flags *flag.FlagSet) {
+			flags.BoolVar(&enabled, "shutdown-endpoint", enabled, "answer POST /shutdown")
+		},
+		servers: func(s *sidecar) []server {
+			admin := http.NewServeMux()
+			admin.HandleFunc("GET /ready", s.ready("not ready"))
+			admin.HandleFunc("GET /live", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "live") })
+			if enabled {
+				admin.HandleFunc("POST /shutdown", s.quit("shutdown"))
+			}
+			return []server{{4191, atStart, admin}}
+		},
+	}
+}
+
+// cloudSQLProxy is the Cloud SQL Auth Proxy, version 2.
+// (GoogleCloudPlatform/cloud-sql-proxy: cmd/root.go, internal/healthcheck)
+func cloudSQLProxy() kind {
+	var (
+		health, quit, zero bool
+		httpPort, admin    int
+	)
+	return kind{
+		name: "cloud-sql-proxy",
+		flags: func(flags *flag.FlagSet) {
+			flags.BoolVar(&health, "health-check", false, "serve /startup, /liveness and /readiness")
+			flags.IntVar(&httpPort, "http-port", 9090, "for the health checks")
+			flags.BoolVar(&quit, "quitquitquit", false, "serve /quitquitquit")
+			flags.IntVar(&admin, "admin-port", 9091, "for quitquitquit")
+			flags.BoolVar(&zero, "exit-zero-on-sigterm", false, "end with 0 after TERM")
+			for _, name := range []string{"structured-logs", "private-ip", "psc", "auto-iam-authn"} {
+				flags.Bool(name, false, "accepted, and without effect")
+			}
+			flags.Int("port", 0, "accepted, and without effect")
+		},
+		servers: func(s *sidecar) []server {
+			var all []server
+			if health {
+				checks := http.NewServeMux()
+				checks.HandleFunc("GET /startup", s.ready("error"))
+				all = append(all, server{httpPort, atStart, checks})
+			}
+			if quit {
+				mux := http.NewServeMux()
+				mux.HandleFunc("/quitquitquit", s.quit(""))
+				all = append(all, server{admin, atStart, mux})
+			}
+			return all
+		},
+		onTerm: func() int {
+			if zero {
+				return 0
+			}
+			return 128 + int(syscall.SIGTERM)
+		},
+	}
+}

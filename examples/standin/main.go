@@ -1,0 +1,46 @@
+// Standin stands in for a sidecar where its image cannot be had, as in startgate's
+// own CI: it has the ports, paths and exit codes that the sidecar has, and carries
+// no traffic.
+//
+//	standin istio|linkerd|cloud-sql-proxy [FLAG...]
+//
+// cloud-sql-proxy takes the flags of the Cloud SQL Auth Proxy too. So a manifest
+// that runs with standin runs with the sidecar when the image is replaced.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+func main() {
+	code, err := run(os.Args[1:])
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "standin:", err)
+	}
+	os.Exit(code)
+}
+
+// kinds are the sidecars.
+var kinds = map[string]func() kind{
+	"istio":           istio,
+	"linkerd":         linkerd,
+	"cloud-sql-proxy": cloudSQLProxy,
+}
+
+// run is the life of the sidecar that the first argument names.
+func run(args []string) (code int, err error) {
+	if len(args) == 0 {
+		return 2, errors.New("no kind of sidecar: write istio, linkerd or cloud-sql-proxy")
+	}
+	newKind, ok := kinds[args[0]]
+	if !ok {
+		return 2, fmt.Errorf("unknown kind of sidecar %q: write istio, linkerd or cloud-sql-proxy", args[0])
+	}
+	s := &sidecar{kind: newKind()}
+	if err := s.parse(args[1:]); err != nil {
+		return 2, err
+	}
+	return s.live()
+}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// moment is one in the life of a sidecar.
+type moment int
+
+const (
+	atStart moment = iota // its process listens
+	atReady               // it carries traffic
+)
+
+// sidecar is the stand-in for one.
+type sidecar struct {
+	kind
+
+	startAfter, readyAfter, dieAfter time.Duration
+	dieCode                          int
+	holdStart, holdReady             bool
+
+	told    sync.Once
+	quits   chan struct{} // closed when it is told to quit
+	reached [2]chan struct{}
+}
+
+// parse reads the flags. What a sidecar takes besides, such as the name of an
+// instance, is accepted.
+func (s *sidecar) parse(args []string) error {
+	flags := flag.NewFlagSet(s.name, flag.ContinueOnError)
+	flags.SetOutput(io.Discard)
+	flags.DurationVar(&s.startAfter, "start-after", 0, "listen after this time, as if the image were being pulled")
+	flags.DurationVar(&s.readyAfter, "ready-after", 0, "be ready this long after that")
+	flags.BoolVar(&s.holdStart, "hold-start", false, "listen when USR1 comes")
+	flags.BoolVar(&s.holdReady, "hold-ready", false, "be ready when USR2 comes")
+	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to end when told to")
+	flags.DurationVar(&s.dieAfter, "die-after", 0, "end this long after being ready")
+	flags.IntVar(&s.dieCode, "die-code", 1, "with this exit code")
+	if s.flags != nil {
+		s.flags(flags)
+	}
+	if err := flags.Parse(args); err != nil {
+		return fmt.Errorf("cannot play %s: %w", s.name, err)
+	}
+	s.quits = make(chan struct{})
+	for i := range s.reached {
+		s.reached[i] = make(chan struct{})
+	}
+	return nil
+}
+
+// live is the sidecar's life; it returns its exit code.
+func (s *sidecar) live() (code int, err error) {
+	terms, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
+	defer stop()
+	go s.age(arrival(syscall.SIGUSR1), arrival(syscall.SIGUSR2))
+	s.log("starts")
+	failed := make(chan error, 1)
+	for _, server := range s.servers(s) {
+		go func() { failed <- s.serve(server) }()
+	}
+	select {
+	case err := <-failed:
+		return 1, err
+	case <-s.dies():
+		s.log("dies")
+		return s.dieCode, nil
+	case <-s.quits:
+		s.log("was told to quit")
+	case <-terms.Done():
+		s.log("got TERM")
+		if s.onTerm != nil {
+			code = s.onTerm()
+		}
+	}
+	time.Sleep(s.drain)
+	s.log("ends")
+	return code, nil
+}
+
+// age lets the moments come.
+func (s *sidecar) age(start, ready <-chan os.Signal) {
+	time.Sleep(s.startAfter)
+	if s.holdStart {
+		<-start
+	}
+	s.log("listens")
+	close(s.reached[atStart])
+	time.Sleep(s.readyAfter)
+	if s.holdReady {
+		<-ready
+	}
+	s.log("is ready")
+	close(s.reached[atReady])
+}
+
+// arrival returns a channel that a signal comes from.
+func arrival(sig os.Signal) <-chan os.Signal {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, sig)
+	return c
+}
+
+// dies returns a channel that tells when its life is over by itself.
+func (s *sidecar) dies() <-chan time.Time {
+	if s.dieAfter == 0 {
+		return nil
+	}
+	return time.After(s.startAfter + s.readyAfter + s.dieAfter)
+}
+
+// serve listens when the time has come.
+func (s *sidecar) serve(server server) error {
+	<-s.reached[server.when]
+	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", server.port))
+	if err != nil {
+		return fmt.Errorf("cannot play %s: %w", s.name, err)
+	}
+	err = (&http.Server{Handler: server.handler, ReadHeaderTimeout: time.Minute}).Serve(listener)
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// ready answers 200 when the sidecar is, and until then 503 with this reason.
+func (s *sidecar) ready(reason string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		select {
+		case <-s.reached[atReady]:
+		default:
+			http.Error(w, reason, http.StatusServiceUnavailable)
+		}
+	}
+}
+
+// quit answers, and ends the sidecar.
+func (s *sidecar) quit(answer string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprint(w, answer)
+		_ = http.NewResponseController(w).Flush()
+		s.told.Do(func() { close(s.quits) })
+	}
+}
+
+func (s *sidecar) log(text string) {
+	fmt.Printf("%s %s %s\n", time.Now().UTC().Format(time.RFC3339Nano), s.name, text)
+}
