@@ -58,7 +58,7 @@ func (c *child) waitWithout(reason error) (int, error) {
 			return 0, fmt.Errorf("cannot wait for the program: %w", err)
 		case pid != c.pid:
 		case status.Stopped():
-			c.tty.stopped(c.pid, syscall.Signal(status.StopSignal()))
+			c.tty.stopped(c.pid, status.StopSignal())
 		default:
 			c.mu.Lock()
 			defer c.mu.Unlock()

@@ -7,6 +7,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -57,19 +58,14 @@ func TestCodeWhenOrphansEndToo(t *testing.T) {
 
 // keepBusy keeps n cores busy until the returned function is called.
 func keepBusy(n int) func() {
-	quit := make(chan struct{})
+	var quit atomic.Bool
 	for range n {
 		go func() {
-			for {
-				select {
-				case <-quit:
-					return
-				default:
-				}
+			for !quit.Load() {
 			}
 		}()
 	}
-	return func() { close(quit) }
+	return func() { quit.Store(true) }
 }
 
 // S7: a signal that comes as all of this happens changes nothing.
