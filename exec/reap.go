@@ -4,7 +4,6 @@ package exec
 
 import (
 	"fmt"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 )
