@@ -238,7 +238,7 @@ var rows = []row{
 			sidecar:  []string{"--hold-start"},
 			do: func(p *pod) {
 				p.until("app", tellsNone, 1)
-				p.releases()
+				p.release("istio-proxy", syscall.SIGUSR1)
 			},
 			want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(1), told: yes, log: []string{tellsNone}}),
 		},
@@ -252,7 +252,7 @@ var rows = []row{
 			sidecar:  []string{"--hold-start"},
 			do: func(p *pod) {
 				p.isOver("app")
-				p.releases()
+				p.release("istio-proxy", syscall.SIGUSR1)
 				p.until("istio-proxy", "is ready", 1)
 			},
 			want: timedOut(outcome{
@@ -267,7 +267,7 @@ var rows = []row{
 			sidecar:  []string{"--hold-start"},
 			do: func(p *pod) {
 				p.until("app", tellsNone, 2)
-				p.releases()
+				p.release("istio-proxy", syscall.SIGUSR1)
 			},
 			want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(2), told: yes, log: []string{tellsNone}}),
 		},

@@ -324,6 +324,43 @@ func TestNotInjectedOtherTargets(t *testing.T) {
 	}
 }
 
+// A program whose queue of connections is full is a sign too, and the look for one
+// takes no longer than a probe: the kernel alone would try for two minutes.
+func TestNotInjectedQueueFull(t *testing.T) {
+	need(t, "root")
+	t.Parallel()
+	enterNetwork(t)
+	fillQueue(t, 15020)
+	r := startGate(t, []string{"SIDECAR_STATUS=", "ATTEMPT_TIMEOUT=300ms", inVain})
+	r.waitsInVain()
+	if took := time.Since(r.began); took > 3*soon {
+		t.Errorf("ended after %v", took)
+	}
+	r.says([]string{answering}, []string{skips})
+}
+
+// fillQueue listens on a port of 127.0.0.1, and lets it have more connections than
+// it takes without accepting one.
+func fillQueue(t testing.TB, port int) {
+	t.Helper()
+	addr := &syscall.SockaddrInet4{Port: port, Addr: [4]byte{127, 0, 0, 1}}
+	for i := range 4 {
+		fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM|syscall.SOCK_NONBLOCK|syscall.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { syscall.Close(fd) })
+		if i == 0 {
+			err = errors.Join(syscall.Bind(fd, addr), syscall.Listen(fd, 0))
+		} else if err = syscall.Connect(fd, addr); err == syscall.EINPROGRESS {
+			err = nil
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // Without the annotation startgate cannot know, and waits.
 func TestInjectionUnknown(t *testing.T) {
 	need(t, "root")

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/startgate/startgate/wait"
 )
@@ -84,7 +85,9 @@ func (g *gate) isIstioAbsent(ctx context.Context) bool {
 	} else {
 		return true
 	}
-	sign := signOfSidecar(ctx, target)
+	looking, cancel := context.WithTimeout(ctx, time.Duration(g.config.AttemptTimeout))
+	defer cancel()
+	sign := signOfSidecar(looking, target)
 	if sign == "" {
 		g.pod.skipped = "istio is not waited for: the pod is not injected (" + sidecarStatus + " is empty)"
 		return true
