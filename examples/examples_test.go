@@ -239,3 +239,31 @@ func TestInstall(t *testing.T) {
 		t.Errorf("code %d after %v, want 143 at once", s.ExitCode, took)
 	}
 }
+
+// Vault's agent beside Istio: the application starts when the proxy is ready and
+// the secret is there. A shell stands in for the agent, and writes as it does.
+func TestVault(t *testing.T) {
+	host.ready(t)
+	t.Parallel()
+	manifest := inject(podIn(t, "vault/pod.yaml"), late...)
+	agent := containerIn(t, manifest, "vault-agent")
+	agent["image"] = busyboxImage
+	agent["command"] = []any{"sh", "-c", `trap 'echo password=secret >/vault/secrets/.db; mv /vault/secrets/.db /vault/secrets/db' USR1
+trap 'exit 0' TERM; echo agent starts; while :; do sleep 1000 & wait; done`}
+	mounts := list(agent, "volumeMounts")
+	agent["volumeMounts"] = []any{mounts[len(mounts)-1]} // not its configuration
+	spec := at(manifest, "spec").(object)
+	spec["volumes"] = spec["volumes"].([]any)[1:]
+
+	p := play(t, manifest)
+	p.until("app", "istio is not ready yet", 1)
+	p.release("istio-proxy", syscall.SIGUSR2)
+	p.until("app", "file:///vault/secrets/db is not ready yet", 1)
+	if strings.Contains(p.log("app"), "app starts") {
+		t.Error("the application has not waited for the secret")
+	}
+	p.until("vault-agent", "agent starts", 1)
+	p.signal("vault-agent", syscall.SIGUSR1)
+	p.until("app", "app starts", 1)
+	p.says("app", "istio is ready", "file:///vault/secrets/db is ready", "mode=replace")
+}
