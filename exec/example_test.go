@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"syscall"
 
 	"github.com/startgate/startgate/exec"
@@ -21,6 +22,21 @@ func ExampleFind() {
 	// Output:
 	// cannot run no-such-program: not found in PATH=/usr/bin:/bin
 	// 127
+}
+
+// The main goroutine is to be locked to its thread, from an init function on.
+func ExampleSupervise() {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	signals := exec.Catch(syscall.SIGTERM)
+	defer func() { _ = signals.Stop() }()
+
+	program := exec.Program{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -TERM $$"}, Env: exec.Environ()}
+	code, err := exec.Supervise(program, signals, exec.Options{
+		Degraded: func(err error) { fmt.Println("does without:", err) },
+	})
+	fmt.Println(code, err)
+	// Output: 143 <nil>
 }
 
 // What is done under the context can be ended by a signal, which is then its cause.

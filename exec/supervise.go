@@ -45,6 +45,7 @@ type Options struct {
 func Supervise(program Program, s *Signals, options Options) (code int, err error) {
 	if s == nil {
 		s = Catch()
+		defer func() { _ = s.Stop() }()
 	}
 	options = options.withDefaults()
 	becomeSubreaper(options)

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 
+	"github.com/startgate/startgate/exec"
 	"golang.org/x/sys/unix"
 )
 
@@ -14,9 +15,17 @@ import (
 func standardError() io.Writer {
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
-		return os.Stderr
+		return quiet{os.Stderr}
 	}
-	return os.NewFile(uintptr(fd), "/dev/stderr")
+	return quiet{os.NewFile(uintptr(fd), "/dev/stderr")}
+}
+
+// quiet writes without a PIPE for the application when nobody reads any more.
+type quiet struct{ io.Writer }
+
+func (q quiet) Write(text []byte) (n int, err error) {
+	exec.WithoutPipe(func() { n, err = q.Writer.Write(text) })
+	return n, err
 }
 
 // newLogger returns the log that the settings ask for. JSON has the keys that

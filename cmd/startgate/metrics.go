@@ -98,8 +98,23 @@ func (m *metrics) serve(addr string) {
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = m.server.Serve(listener) }()
+	go func() { _ = m.server.Serve(quietListener{listener}) }()
 }
+
+// quietListener accepts connections that are quiet when the other side hangs up.
+type quietListener struct{ net.Listener }
+
+func (l quietListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return quietConn{conn}, nil
+}
+
+type quietConn struct{ net.Conn }
+
+func (c quietConn) Write(text []byte) (int, error) { return quiet{c.Conn}.Write(text) }
 
 // reasonOf is why a system call failed, without what it was about.
 func reasonOf(err error) error {

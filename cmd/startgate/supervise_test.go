@@ -63,14 +63,19 @@ func supervising() []string {
 	return append(plain[:len(plain):len(plain)], "STARTGATE_SUPERVISE=true")
 }
 
-// begin starts the command, with pipes, or with this as its standard output.
-func begin(t testing.TB, cmd *exec.Cmd, stdout ...*os.File) *init1 {
+// begin starts the command, with pipes, or with these as its standard output and
+// error where they are not nil.
+func begin(t testing.TB, cmd *exec.Cmd, std ...*os.File) *init1 {
 	t.Helper()
 	i := &init1{TB: t, cmd: cmd, out: &live{}, log: &live{}}
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = i.out, i.log, time.Second
-	if len(stdout) > 0 {
-		cmd.Stdout = stdout[0]
+	cmd.Stdout, cmd.Stderr = i.out, i.log
+	if len(std) > 0 && std[0] != nil {
+		cmd.Stdout = std[0]
 	}
+	if len(std) > 1 {
+		cmd.Stderr = std[1]
+	}
+	cmd.WaitDelay = time.Second // for an orphan that keeps them
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		t.Fatal(err)
