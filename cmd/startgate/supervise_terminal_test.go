@@ -6,146 +6,274 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"strings"
+	"path/filepath"
 	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 )
 
-// screen is a pseudo-terminal and what was written to it.
-type screen struct {
-	testing.TB
-	master *os.File
-	text   journal
+// shells are interactive shells with job control. They differ in what fg does: dash
+// sends CONT to a job in any case, bash only to one that is stopped.
+var shells = [][]string{{"bash", "--norc", "--noprofile", "--noediting", "-i"}, {"dash", "-i"}}
+
+// inShells tests in each shell.
+func inShells(t *testing.T, test func(*terminal)) {
+	for _, argv := range shells {
+		t.Run(argv[0], func(t *testing.T) { test(atShell(t, argv...)) })
+	}
 }
 
-// What a person types.
-const (
-	ctrlC = "\x03"
-	ctrlZ = "\x1a"
-)
-
-// onScreen starts a command as the leader of a session with a terminal of its own,
-// as a container with tty: true, or a login shell.
-func onScreen(t *testing.T, argv ...string) *screen {
-	t.Helper()
-	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := unix.IoctlSetPointerInt(int(master.Fd()), unix.TIOCSPTLCK, 0); err != nil {
-		t.Fatal(err)
-	}
-	n, err := unix.IoctlGetInt(int(master.Fd()), unix.TIOCGPTN)
-	if err != nil {
-		t.Fatal(err)
-	}
-	terminal, err := os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer terminal.Close()
-	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "STARTGATE_WAIT_FOR=none", "STARTGATE_SUPERVISE=true", "STARTGATE_LOG_LEVEL=error", "PS1=$ ", "TERM=dumb"}
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = terminal, terminal, terminal
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true, Ctty: 0}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s := &screen{TB: t, master: master}
-	go func() {
-		buffer := make([]byte, 4096)
-		for {
-			n, err := master.Read(buffer)
-			_, _ = s.text.Write(buffer[:n])
-			if err != nil {
-				return
-			}
+// S10.
+func TestTerminal(t *testing.T) {
+	inShells(t, func(s *terminal) {
+		s.types("$startgate $app terminal\n")
+		app, gate := s.ready("foreground")
+		s.types("hello\n")
+		s.shows("read hello")
+		s.types(ctrlC)
+		s.shows("signal 2 code 128") // SI_KERNEL: by the terminal
+		s.types(ctrlBackslash)
+		s.shows("signal 3 code 128")
+		s.resizes(50)
+		s.shows("signal 28 code 128")
+		if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
+			s.Fatal(err)
 		}
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		master.Close()
+		s.shows("signal 10 code 0") // and nothing else is on its way
+
+		s.types(ctrlZ)
+		s.are("T", app, gate)
+		s.types("fg\n")
+		s.shows("signal 18")
+		s.are("S", app, gate)
+		s.types("again\n")
+		s.shows("read again")
+		s.has("signal 18", 1)
+
+		s.types("exit 7\n")
+		s.types("echo code $?\n")
+		s.shows("code 7")
+		for _, once := range []string{"signal 2 ", "signal 3 ", "signal 10 ", "signal 28 "} {
+			s.has(once, 1)
+		}
 	})
-	return s
 }
 
-func (s *screen) types(text string) {
-	s.Helper()
-	if _, err := s.master.WriteString(text); err != nil {
-		s.Fatal(err)
-	}
+// S10: as a background job, which stops when it wants to read.
+func TestTerminalInBackground(t *testing.T) {
+	inShells(t, func(s *terminal) {
+		s.types("$startgate $app terminal &\n")
+		app, gate := s.ready("background")
+		s.are("T", app, gate)
+		s.stopped()
+		s.types("fg\n")
+		s.types("hello\n")
+		s.shows("read hello")
+		s.types(ctrlZ)
+		s.are("T", app, gate)
+		s.stopped()
+		s.types("bg\n")
+		s.are("T", app, gate) // it reads again
+		s.stopped()
+		s.types("fg\n")
+		s.types("again\n")
+		s.shows("read again")
+		s.types(ctrlC)
+		s.shows("signal 2 ")
+		s.types("exit 7\n")
+		s.types("echo code $?\n")
+		s.shows("code 7")
+		s.has("signal 2 ", 1)
+	})
 }
 
-// shows waits until text has been written this often.
-func (s *screen) shows(text string, times int) {
-	s.Helper()
-	defer func() {
-		if s.Failed() {
-			s.Logf("the screen has\n%q", s.text.String())
+// S10: fg of a job that runs, of which bash does not tell the job. The first Ctrl-C
+// comes to startgate, and the terminal is then the application's.
+func TestTerminalToForegroundWhileRunning(t *testing.T) {
+	inShells(t, func(s *terminal) {
+		s.types("$startgate $app signals &\n")
+		s.shows("ready")
+		gate := childrenOf(s.T, s.cmd.Process.Pid)[0]
+		app := childrenOf(s.T, gate)[0]
+		s.types("fg\n")
+		s.belongsTo(gate, app)
+		s.types(ctrlC)
+		s.shows("signal 2 ")
+		s.belongsTo(app)
+		s.types(ctrlC)
+		s.shows("signal 2 code 128")
+		s.resizes(50)
+		s.shows("signal 28 code 128")
+		s.has("signal 2 ", 2)
+		s.has("signal 28 ", 1)
+	})
+}
+
+// S10: the shell keeps the terminal when a job ends in the background.
+func TestTerminalIsNotTakenFromShell(t *testing.T) {
+	inShells(t, func(s *terminal) {
+		s.types("$startgate $app terminal\n")
+		app, gate := s.ready("foreground")
+		s.types(ctrlZ)
+		s.are("T", app, gate)
+		if err := syscall.Kill(app, unix.SIGKILL); err != nil {
+			s.Fatal(err)
 		}
-	}()
-	until(s, fmt.Sprintf("%q %d times on the screen", text, times), func() bool { return strings.Count(s.text.String(), text) >= times })
+		s.types("bg\n")
+		until(s.shown(), "startgate's end", func() bool { return isGone(gate) })
+		s.types("head -n 1\n")
+		s.types("typed\n")
+		s.shows("typed") // the echo
+		s.shows("typed")
+		s.types("echo code $((6*7))\n")
+		s.shows("code 42")
+	})
 }
 
-// counting is an application that tells what the terminal sends it. It starts no
-// process: one that is stopped between vfork and execve holds its parent, which then
-// cannot be stopped, and so not be seen to be.
-const counting = `trap 'echo got-INT' INT; trap 'echo got-WINCH' WINCH; echo is-up; while :; do read -r line && echo "line-$line"; done`
+// S10: nobody is stopped at the end by writing to the terminal, also when the
+// program could not be run after it had got the terminal.
+func TestTerminalWithTostop(t *testing.T) {
+	inShells(t, func(s *terminal) {
+		garbage := filepath.Join(s.TempDir(), "garbage")
+		if err := os.WriteFile(garbage, []byte("\x00\x01"), 0o755); err != nil {
+			s.Fatal(err)
+		}
+		s.types("stty tostop\n")
+		s.types("$startgate $app terminal\n")
+		s.ready("foreground")
+		s.types("exit 7\n")
+		s.shows("is over")
+		s.types("echo code $?\n")
+		s.shows("code 7")
+		s.types("$startgate " + garbage + "\n")
+		s.shows("not a program")
+		s.types("echo code $?\n")
+		s.shows("code 126")
+	})
+}
 
-// S10, as a container with a terminal: nobody could continue what Ctrl-Z stops.
-func TestSuperviseOnATerminal(t *testing.T) {
-	s := onScreen(t, binary, "--", "sh", "-c", counting)
-	s.shows("is-up", 1)
-	s.types(ctrlC)
-	s.shows("got-INT", 1)
-	size := unix.Winsize{Row: 33, Col: 99}
-	if err := unix.IoctlSetWinsize(int(s.master.Fd()), unix.TIOCSWINSZ, &size); err != nil {
-		t.Fatal(err)
-	}
-	s.shows("got-WINCH", 1)
-	s.types(ctrlZ)
-	s.shows("^Z", 1)
-	s.types("one\n")
-	s.shows("line-one", 1)
-	s.types(ctrlC)
-	s.shows("got-INT", 2)
-	s.types("two\n")
-	s.shows("line-two", 1)
-	if text := s.text.String(); strings.Count(text, "got-INT") != 2 || strings.Count(text, "got-WINCH") != 1 {
-		t.Errorf("Ctrl-C was typed twice and the size changed once; the screen has\n%s", text)
+// S10: in a pipeline and in a script the application shares a group with others. It
+// can read, what is typed comes to it once, and all of the job stop and go on.
+func TestTerminalShared(t *testing.T) {
+	for name, job := range map[string]string{
+		"pipeline":        "$startgate $app terminal | (trap '' INT; cat)",
+		"pipeline of all": "$startgate $app terminal 2>&1 | (trap '' INT; cat)",
+		"script":          `sh -c 'trap : INT QUIT; $startgate $app terminal; echo its code $?'`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			inShells(t, func(s *terminal) {
+				s.types(job + "\n")
+				app, gate := s.ready("")
+				s.types("hello\n")
+				s.shows("read hello")
+				s.types(ctrlC)
+				s.shows("signal 2 code 128")
+				s.resizes(50)
+				s.shows("signal 28 code 128")
+				if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
+					s.Fatal(err)
+				}
+				s.shows("signal 10 code 0")
+				s.has("signal 2 ", 1)
+				s.has("signal 28 ", 1)
+				s.types(ctrlZ)
+				s.are("T", app, gate)
+				s.types("fg\n")
+				s.shows("signal 18 ")
+				s.types("again\n")
+				s.shows("read again")
+				s.has("signal 18 ", 1)
+				s.types("exit 7\n")
+				if name == "script" {
+					s.shows("its code 7")
+				}
+				s.types("echo still $((6*7))\n")
+				s.shows("still 42")
+			})
+		})
 	}
 }
 
-// S10, as a job of a shell: Ctrl-Z stops it, and fg continues it; in a pipeline the
-// application can read; and the shell has the terminal again.
-func TestSuperviseAsAJob(t *testing.T) {
-	need(t, "bash")
-	s := onScreen(t, "bash", "--norc", "-i")
-	s.shows("$ ", 1)
-	s.types("stty tostop; " + binary + " -- sh -c 'echo is-up; exec cat'\n")
-	s.shows("is-up\r\n", 1)
-	s.types("one\n")
-	s.shows("one\r\n", 2) // echoed, and by cat
-	s.types(ctrlZ)
-	s.shows("Stopped", 1)
-	s.types("fg\n")
-	s.shows("fg\r\n", 1)
-	s.types("two\n")
-	s.shows("two\r\n", 2)
-	s.types(ctrlC)
-	s.shows("^C", 1)
-	s.shows("$ ", 3)
-	s.types("echo code-$?\n")
-	s.shows("code-130\r\n", 1)
-	s.types(binary + " -- sh -c 'echo is-up; exec cat' | cat\n")
-	s.shows("is-up\r\n", 2)
-	s.types("three\n")
-	s.shows("three\r\n", 2)
-	s.types("\x04") // the end of the input
-	s.shows("$ ", 5)
-	s.types("echo code-$?-again\n")
-	s.shows("code-0-again\r\n", 1)
+// S10: startgate leads the session, as in a container with a terminal, also as its
+// PID 1. There is no shell to make a stopped application go on.
+func TestTerminalOfContainer(t *testing.T) {
+	for _, init := range []bool{false, true} {
+		t.Run(fmt.Sprintf("PID 1 %t", init), func(t *testing.T) {
+			cmd := exec.CommandContext(t.Context(), binary, "--", application(t), "terminal")
+			if init {
+				need(t, "root")
+				asInit(cmd)
+			}
+			s := newTerminal(t, cmd)
+			s.shows("is ready, in the foreground")
+			s.types("hello\n")
+			s.shows("read hello")
+			s.types(ctrlC)
+			s.shows("signal 2 code 128")
+			s.types(ctrlZ)
+			s.shows("signal 18 ")
+			s.types("again\n")
+			s.shows("read again")
+			s.types(ctrlC)
+			s.shows("signal 2 code 128")
+			s.has("signal 2 ", 2)
+			s.types("exit 7\n")
+			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 7 {
+				t.Errorf("%v, want exit code 7\n%s", cmd.ProcessState, s.screen)
+			}
+		})
+	}
+}
+
+// S10: the terminal hangs up. The kernel tells the leader of the session, which is
+// startgate; the application ends by that, and nothing is left.
+func TestTerminalHangsUp(t *testing.T) {
+	cmd := exec.CommandContext(t.Context(), binary, "--", "sleep", "1000")
+	s := newTerminal(t, cmd)
+	s.shows("starting sleep")
+	var app int
+	until(t, "the application", func() bool {
+		for _, app = range childrenOf(t, cmd.Process.Pid) {
+			return programOf(app) != binary
+		}
+		return false
+	})
+	s.master.Close()
+	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 128+int(unix.SIGHUP) {
+		t.Errorf("%v, want exit code %d", cmd.ProcessState, 128+int(unix.SIGHUP))
+	}
+	if !isGone(app) {
+		t.Error("the application goes on")
+	}
+}
+
+// S10: the application is a shell, with jobs of its own.
+func TestTerminalOfShell(t *testing.T) {
+	for _, argv := range shells {
+		t.Run(argv[0], func(t *testing.T) {
+			need(t, argv[0])
+			cmd := exec.CommandContext(t.Context(), binary, append([]string{"--"}, argv...)...)
+			s := newTerminal(t, cmd)
+			s.shows("$ ")
+			s.types("$app terminal\n")
+			s.ready("foreground")
+			s.types(ctrlC)
+			s.shows("signal 2 code 128")
+			s.types(ctrlZ)
+			s.shows("topped")
+			s.types("echo in $((6*7))\n")
+			s.shows("in 42")
+			s.types("fg\n")
+			s.shows("signal 18 ")
+			s.types("exit 3\n")
+			s.types("echo code $?\n")
+			s.shows("code 3")
+			s.has("signal 2 ", 1)
+			s.types("exit 5\n")
+			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 5 {
+				t.Errorf("%v, want exit code 5\n%s", cmd.ProcessState, s.screen)
+			}
+		})
+	}
 }
