@@ -6,11 +6,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -19,6 +21,9 @@ type node struct {
 	dir   string
 	setUp sync.Once
 	err   error
+
+	sweeper *exec.Cmd
+	broom   io.Closer // closed, it makes the sweeper begin
 }
 
 // configuration is what podman and buildah are told. It asks for no systemd, and
@@ -49,11 +54,8 @@ unqualified-search-registries = ["docker.io"]
 // ready has the node set up, once for all tests.
 func (n *node) ready(t testing.TB) {
 	t.Helper()
-	if os.Getenv("PODS") == "" {
-		t.Skip("set PODS=1 to start pods: some of these tests are sensitive to load")
-	}
 	need(t, "root", "podman", "buildah", "runc", "conmon", "busybox")
-	n.setUp.Do(func() { n.err = errors.Join(n.configure(), n.build()) })
+	n.setUp.Do(func() { n.err = errors.Join(n.configure(), n.sweep(), n.build()) })
 	if n.err != nil {
 		t.Fatal(n.err)
 	}
@@ -101,12 +103,38 @@ func (n *node) podman(t testing.TB, args ...string) string {
 	return out
 }
 
-// remove takes away all that the tests have left.
-func (n *node) remove() error {
-	var errs []error
-	if _, err := os.Stat(n.file("graph")); err == nil {
-		_, err := n.run("podman", "pod", "rm", "--all", "--force", "--time", "0")
-		errs = append(errs, err)
+// ask runs podman for what changes nothing. When a process that it looks at goes
+// away meanwhile it fails, and is asked again.
+func (n *node) ask(t testing.TB, args ...string) string {
+	t.Helper()
+	for range 4 {
+		if out, err := n.run("podman", args...); err == nil {
+			return out
+		}
 	}
-	return errors.Join(append(errs, os.RemoveAll(n.dir))...)
+	return n.podman(t, args...)
+}
+
+// sweep starts a process that takes all away that the tests leave, when this one
+// is over, whatever the way it ends.
+func (n *node) sweep() error {
+	const script = `cat; podman pod rm --all --force --time 0; rm -rf "$0"`
+	n.sweeper = n.command("sh", "-c", script, n.dir)
+	n.sweeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // not to be killed with this one
+	var err error
+	if n.broom, err = n.sweeper.StdinPipe(); err != nil {
+		return err
+	}
+	return n.sweeper.Start()
+}
+
+// remove waits until all is taken away.
+func (n *node) remove() error {
+	if n.sweeper == nil {
+		return os.RemoveAll(n.dir)
+	}
+	if err := errors.Join(n.broom.Close(), n.sweeper.Wait()); err != nil {
+		return fmt.Errorf("cannot remove %s: %w", n.dir, err)
+	}
+	return nil
 }

@@ -93,6 +93,19 @@ func TestTwoContainers(t *testing.T) {
 	}
 }
 
+// A sidecar that takes its time to end is not waited for, and the pod is over when
+// it is.
+func TestDrains(t *testing.T) {
+	t.Parallel()
+	p := play(t, jobPod("Never", neverSettings, "echo working", []string{"--drain=3s"}))
+	p.isOver("app")
+	p.says("app", "istio accepted the quit and is still draining")
+	p.ends()
+	if phase := p.phase(); phase != "Succeeded" {
+		t.Errorf("the pod is %s", phase)
+	}
+}
+
 // A native sidecar is the kubelet's to stop: it is waited for, and not told.
 func TestNativeSidecar(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ package examples
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -134,24 +135,25 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		p.policy, spec["restartPolicy"] = "Never", "Never"
 	}
 	volumes, _ := spec["volumes"].([]any)
-	for _, volume := range volumes {
-		volume := volume.(object)
-		volume["name"] = p.name + "-" + volume["name"].(string) // its emptyDir is known by name to all pods
+	for _, volume := range list(spec, "volumes") {
+		if volume["emptyDir"] == nil {
+			continue
+		}
+		// Its own is shared by all pods, and belongs to the user of the first container.
+		path := filepath.Join(dir, "volume-"+volume["name"].(string))
+		if err := errors.Join(os.Mkdir(path, 0o755), os.Chmod(path, 0o777)); err != nil {
+			p.Fatal(err)
+		}
+		delete(volume, "emptyDir")
+		volume["hostPath"] = object{"path": path, "type": "Directory"}
 	}
 	messages := map[string]string{}
 	for _, c := range append(list(spec, "containers"), list(spec, "initContainers")...) {
 		handDown(c, annotations)
 		mounts, _ := c["volumeMounts"].([]any)
-		for _, mount := range mounts {
-			mount := mount.(object)
-			mount["name"] = p.name + "-" + mount["name"].(string)
-		}
 		name := c["name"].(string)
 		messages[name] = filepath.Join(dir, name)
-		if err := os.WriteFile(messages[name], nil, 0o666); err != nil {
-			p.Fatal(err)
-		}
-		if err := os.Chmod(messages[name], 0o666); err != nil {
+		if err := errors.Join(os.WriteFile(messages[name], nil, 0o600), os.Chmod(messages[name], 0o666)); err != nil {
 			p.Fatal(err)
 		}
 		volume := "message-" + name
@@ -181,8 +183,8 @@ func handDown(container object, annotations any) {
 // look finds out where podman has put what belongs to the pod.
 func (p *pod) look(messages map[string]string) {
 	p.Helper()
-	p.id = host.podman(p, "pod", "inspect", "--format", "{{.Id}}", p.name)
-	for _, line := range strings.Split(host.podman(p, "ps", "--all", "--no-trunc", "--filter", "pod="+p.id,
+	p.id = host.ask(p, "pod", "inspect", "--format", "{{.Id}}", p.name)
+	for _, line := range strings.Split(host.ask(p, "ps", "--all", "--no-trunc", "--filter", "pod="+p.id,
 		"--format", "{{.ID}} {{.Names}} {{.IsInfra}}"), "\n") {
 		var id, name string
 		var infra bool
@@ -258,7 +260,7 @@ func (p *pod) state(name string) state {
 	p.Helper()
 	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
 	var s state
-	if err := json.Unmarshal([]byte(host.podman(p, "inspect", "--format", format, p.container(name).id)), &s); err != nil {
+	if err := json.Unmarshal([]byte(host.ask(p, "inspect", "--format", format, p.container(name).id)), &s); err != nil {
 		p.Fatal(err)
 	}
 	return s

@@ -27,9 +27,8 @@ const (
 type sidecar struct {
 	kind
 
-	startAfter, readyAfter, dieAfter time.Duration
-	dieCode                          int
-	holdStart, holdReady             bool
+	startAfter, readyAfter time.Duration
+	holdStart, holdReady   bool
 
 	told    sync.Once
 	quits   chan struct{} // closed when it is told to quit
@@ -46,8 +45,6 @@ func (s *sidecar) parse(args []string) error {
 	flags.BoolVar(&s.holdStart, "hold-start", false, "listen when USR1 comes")
 	flags.BoolVar(&s.holdReady, "hold-ready", false, "be ready when USR2 comes")
 	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to end when told to")
-	flags.DurationVar(&s.dieAfter, "die-after", 0, "end this long after being ready")
-	flags.IntVar(&s.dieCode, "die-code", 1, "with this exit code")
 	if s.flags != nil {
 		s.flags(flags)
 	}
@@ -74,9 +71,6 @@ func (s *sidecar) live() (code int, err error) {
 	select {
 	case err := <-failed:
 		return 1, err
-	case <-s.dies():
-		s.log("dies")
-		return s.dieCode, nil
 	case <-s.quits:
 		s.log("was told to quit")
 	case <-terms.Done():
@@ -111,14 +105,6 @@ func arrival(sig os.Signal) <-chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, sig)
 	return c
-}
-
-// dies returns a channel that tells when its life is over by itself.
-func (s *sidecar) dies() <-chan time.Time {
-	if s.dieAfter == 0 {
-		return nil
-	}
-	return time.After(s.startAfter + s.readyAfter + s.dieAfter)
 }
 
 // serve listens when the time has come.
