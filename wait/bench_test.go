@@ -213,3 +213,14 @@ func TestProbeCPU(t *testing.T) {
 		}
 	}
 }
+
+// BenchmarkKnock is one knock where nobody listens, the most frequent thing of all.
+func BenchmarkKnock(b *testing.B) {
+	k := knock{newEndpoint("localhost", unusedPort(b))}
+	b.ReportAllocs()
+	for b.Loop() {
+		if answer := k.Probe(b.Context()); answer.Outcome != Refused {
+			b.Fatal(answer)
+		}
+	}
+}

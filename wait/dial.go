@@ -123,16 +123,3 @@ func isAbsent(network, addr string, err error) bool {
 	return host == loopback6 &&
 		(errors.Is(err, syscall.EADDRNOTAVAIL) || errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.ENETUNREACH))
 }
-
-// knock is a [Prober] that connects and closes at once, with a reset, so that it
-// leaves nothing behind on either side. Ready means that somebody listens.
-type knock struct{ *endpoint }
-
-func (k knock) Probe(ctx context.Context) Answer {
-	return k.converse(ctx, func(conn net.Conn) Answer {
-		if tcp, ok := conn.(*net.TCPConn); ok {
-			_ = tcp.SetLinger(0)
-		}
-		return Answer{Ready, "connected", nil}
-	})
-}

@@ -118,6 +118,8 @@ func kind(a Answer) Outcome {
 func (v *vigil) pause(ctx context.Context) error {
 	v.knocked = false
 	end := time.Now().Add(v.pauses.NextBackOff())
+	knocking, cancel := context.WithDeadline(ctx, end.Add(v.policy.Attempt)) // one for all: knocks are many
+	defer cancel()
 	knocks := 0 // where to knock: the first address that may still refuse
 	if v.last.Outcome != Refused {
 		knocks = min(v.target.own, len(v.target.Knock))
@@ -138,7 +140,7 @@ func (v *vigil) pause(ctx context.Context) error {
 			return nil
 		}
 		next := end
-		if v.knock(ctx, &knocks) {
+		if v.knock(knocking, &knocks) {
 			v.pauses.Reset()
 			v.knocked = true
 			return nil
@@ -172,7 +174,7 @@ func (v *vigil) knockInterval(now time.Time) time.Duration {
 // not refused is passed over for the rest of the pause.
 func (v *vigil) knock(ctx context.Context, i *int) bool {
 	for ; *i < len(v.target.Knock); *i++ {
-		if v.knockAt(ctx, *i) == Refused {
+		if v.target.Knock[*i].Probe(ctx).Outcome == Refused {
 			v.refuses[*i] = true
 			return false
 		}
@@ -183,12 +185,6 @@ func (v *vigil) knock(ctx context.Context, i *int) bool {
 		}
 	}
 	return false
-}
-
-func (v *vigil) knockAt(ctx context.Context, i int) Outcome {
-	ctx, cancel := context.WithTimeout(ctx, v.policy.Attempt)
-	defer cancel()
-	return v.target.Knock[i].Probe(ctx).Outcome
 }
 
 // absentAt returns when the target is next to be checked for absence.
@@ -207,8 +203,10 @@ func (v *vigil) absent(ctx context.Context, now time.Time) error {
 		return nil
 	}
 	v.checked++
-	for i := range v.target.Knock {
-		if v.knockAt(ctx, i) != Refused {
+	ctx, cancel := context.WithTimeout(ctx, v.policy.Attempt)
+	defer cancel()
+	for _, port := range v.target.Knock {
+		if port.Probe(ctx).Outcome != Refused {
 			v.heard = true
 			return nil
 		}

@@ -2,6 +2,7 @@ package wait
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -24,21 +25,24 @@ const (
 type httpProbe struct {
 	options
 	request *http.Request
+	text    []byte // of the request
 }
 
 func newHTTP(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, http.MethodGet, httpProbe{o, newRequest(http.MethodGet, u, o)}.talk)
+	return newConversation(u, e, o, http.MethodGet, newHTTPProbe(http.MethodGet, u, o).talk)
 }
 
-// newRequest returns a request whose connection is closed after it.
-func newRequest(method string, u *url.URL, o options) *http.Request {
+// newHTTPProbe returns one that says that the connection is to be closed after it.
+func newHTTPProbe(method string, u *url.URL, o options) httpProbe {
 	sent := *u
 	sent.User, sent.Fragment, sent.RawFragment = nil, "", ""
 	request := &http.Request{Method: method, URL: &sent, Host: o.header.Get("Host"), Header: o.header, Close: true}
 	if request.Header.Get("User-Agent") == "" {
 		request.Header.Set("User-Agent", "startgate")
 	}
-	return request
+	var text bytes.Buffer
+	_ = request.Write(&text) // cannot fail: it has a host, and a buffer takes all
+	return httpProbe{o, request, text.Bytes()}
 }
 
 func (p httpProbe) talk(_ context.Context, conn net.Conn) Answer {
@@ -54,7 +58,7 @@ func (p httpProbe) talk(_ context.Context, conn net.Conn) Answer {
 
 // exchange sends the request and reads the header of the answer.
 func (p httpProbe) exchange(conn net.Conn) (*http.Response, *bounded, *Answer) {
-	if err := p.request.Write(conn); err != nil {
+	if _, err := conn.Write(p.text); err != nil {
 		failed := failure(err)
 		return nil, nil, &failed
 	}

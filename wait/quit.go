@@ -95,7 +95,7 @@ func parseQuitURL(s string) (Target, error) {
 	if err != nil {
 		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), err)
 	}
-	p := httpProbe{o, newRequest(http.MethodPost, u, o)}
+	p := newHTTPProbe(http.MethodPost, u, o)
 	return Target{
 		Name: redact(u), Prober: newConversation(u, e, o, http.MethodPost, p.post),
 		Knock: []Prober{knock{e}}, own: 1,
