@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -52,46 +53,54 @@ func (p *pod) when(name, text string) time.Time {
 	return time.Time{}
 }
 
-// answers asks for a path as a kubelet's probe does, from inside the pod's network,
-// which nobody outside can reach.
+// answers tells whether a kubelet's probe of a path would succeed.
 func (p *pod) answers(name string, port int, path string) bool {
+	p.Helper()
+	_, err := p.get(name, port, path)
+	return err == nil
+}
+
+// get asks for a path from inside the pod's network, which nobody outside can reach.
+func (p *pod) get(name string, port int, path string) (string, error) {
 	p.Helper()
 	network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.state(name).Pid))
 	if err != nil {
-		p.Fatal(err)
+		return "", err
 	}
 	defer network.Close()
-	answer := make(chan error)
+	var text string
+	done := make(chan struct{})
 	go func() {
+		defer close(done)
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err != nil {
-			answer <- err
-			return
+		if err = unix.Setns(int(network.Fd()), unix.CLONE_NEWNET); err == nil {
+			text, err = get(fmt.Sprintf("127.0.0.1:%d", port), path)
 		}
-		answer <- get(fmt.Sprintf("127.0.0.1:%d", port), path)
 	}()
-	return <-answer == nil
+	<-done
+	return text, err
 }
 
 // get asks for a path without leaving its thread, as a client of net/http would.
-func get(addr, path string) error {
+func get(addr, path string) (string, error) {
 	conn, err := net.DialTimeout("tcp", addr, time.Second)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer conn.Close()
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\n\r\n", path); err != nil {
-		return err
+		return "", err
 	}
 	response, err := http.ReadResponse(bufio.NewReader(conn), nil)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return errors.New(response.Status)
+		return "", errors.New(response.Status)
 	}
-	return nil
+	text, err := io.ReadAll(response.Body)
+	return string(text), err
 }
 
 // listens tells whether a port of the pod accepts connections.

@@ -120,7 +120,7 @@ func TestManifests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, folder := range []string{"deployment", "install", "job-cloudsql", "job-istio", "job-linkerd"} {
+	for _, folder := range []string{"deployment", "install", "job-cloudsql", "job-istio", "job-linkerd", "monitoring", "vault"} {
 		if found, _ := filepath.Glob(folder + "/*.yaml"); len(found) == 0 {
 			t.Errorf("examples/%s has no manifest", folder)
 		}

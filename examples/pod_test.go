@@ -127,9 +127,11 @@ func play(t testing.TB, manifest object) *pod {
 func (p *pod) adapt(manifest object, dir string) map[string]string {
 	metadata, spec := at(manifest, "metadata").(object), at(manifest, "spec").(object)
 	metadata["name"] = p.name
-	annotations := at(manifest, "metadata", "annotations")
-	// It takes no value as long as Istio's, so the downward API is done here. An init
-	// container that is not "always" takes it 20 s, and it would be restarted, too.
+	containers := append(list(spec, "containers"), list(spec, "initContainers")...)
+	for _, c := range containers {
+		handDown(c, metadata) // podman takes no value as long as Istio's
+	}
+	// An init container that is not "always" takes it 20 s, and it would be restarted, too.
 	metadata["annotations"] = object{"io.podman.annotations.init.container.type": "always"}
 	if len(list(spec, "initContainers")) > 0 {
 		p.policy, spec["restartPolicy"] = "Never", "Never"
@@ -148,8 +150,7 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		volume["hostPath"] = object{"path": path, "type": "Directory"}
 	}
 	messages := map[string]string{}
-	for _, c := range append(list(spec, "containers"), list(spec, "initContainers")...) {
-		handDown(c, annotations)
+	for _, c := range containers {
 		mounts, _ := c["volumeMounts"].([]any)
 		name := c["name"].(string)
 		messages[name] = filepath.Join(dir, name)
@@ -167,17 +168,37 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 	return messages
 }
 
-// handDown gives a container the annotations of its pod that it asks for.
-func handDown(container object, annotations any) {
+// handDown gives a container what it asks for of its pod's metadata, and puts that
+// where its variables refer to it.
+func handDown(container, metadata object) {
+	known := strings.NewReplacer()
+	var pairs []string
 	for _, variable := range list(container, "env") {
-		path, _ := at(variable, "valueFrom", "fieldRef", "fieldPath").(string)
-		name, isAnnotation := strings.CutPrefix(path, "metadata.annotations['")
-		if !isAnnotation {
-			continue
+		if path, ok := at(variable, "valueFrom", "fieldRef", "fieldPath").(string); ok {
+			delete(variable, "valueFrom")
+			variable["value"] = field(metadata, strings.TrimPrefix(path, "metadata."))
 		}
-		delete(variable, "valueFrom")
-		variable["value"], _ = at(annotations, strings.TrimSuffix(name, "']")).(string)
+		if value, ok := variable["value"].(string); ok {
+			value = known.Replace(value)
+			variable["value"] = value
+			pairs = append(pairs, fmt.Sprintf("$(%s)", variable["name"]), value)
+			known = strings.NewReplacer(pairs...)
+		}
 	}
+}
+
+// field returns what is at a path such as name or labels['app'].
+func field(metadata object, path string) string {
+	name, key, _ := strings.Cut(path, "['")
+	value := metadata[name]
+	if key != "" {
+		value = at(value, strings.TrimSuffix(key, "']"))
+	}
+	if value == nil && name == "namespace" {
+		return "default"
+	}
+	text, _ := value.(string)
+	return text
 }
 
 // look finds out where podman has put what belongs to the pod.
