@@ -1,4 +1,4 @@
-// Package exec turns the calling process into another program.
+// Package exec turns the calling process into another program, or into its parent.
 //
 // It is for programs that prepare something and then hand over, such as a
 // container's entrypoint: [Find] looks the program up as a shell would,
@@ -16,8 +16,11 @@
 //	cancel()
 //	err = exec.Replace(program, signals)    // returns only on failure
 //
+// A program that has something to do when the other one is over calls [Supervise]
+// instead, and is a correct init until then.
+//
 // Lock the main goroutine to its thread in an init function, as above, and call
-// [Replace] from it: Linux ties the parent-death signal and the scheduler's
-// reset-on-fork flag to the thread that calls execve, and loses them when that
-// is not the first one (prctl(2), sched(7)).
+// [Replace] or [Supervise] from it: Linux ties the parent-death signal and the
+// scheduler's reset-on-fork flag to the thread that calls execve, and loses them
+// when that is not the first one (prctl(2), sched(7)).
 package exec

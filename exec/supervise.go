@@ -23,7 +23,7 @@ type Options struct {
 // with its exit code, or 128+n when signal n ended it.
 //
 // Meanwhile it is an init: every signal of [Forwardable] is handed on to the
-// program once, those that s has caught before too, and orphans are reaped, as
+// program once, those that signals has caught before too, and orphans are reaped, as
 // PID 1 and elsewhere as a subreaper. Orphans that outlive the program are left to
 // the system.
 //
@@ -37,22 +37,22 @@ type Options struct {
 // that this process got. It is killed when this process ends before it.
 //
 // The main goroutine must be locked to its thread, and call it: the kernel kills
-// the program when the thread that started it ends. Calling it ends the use of s
-// by others; when it has returned, s still catches the signals. s may be nil.
+// the program when the thread that started it ends. Calling it ends the use of
+// signals by others; they are still caught when it has returned. signals may be nil.
 //
 // A signal given to [Catch] that arrived before the start ends it instead: the
 // error is a [*SignalError]. An [*ExitError] says why the program could not be run.
-func Supervise(program Program, s *Signals, options Options) (code int, err error) {
-	if s == nil {
-		s = Catch()
-		defer func() { _ = s.Stop() }()
+func Supervise(program Program, signals *Signals, options Options) (code int, err error) {
+	if signals == nil {
+		signals = Catch()
+		defer func() { _ = signals.Stop() }()
 	}
 	options = options.withDefaults()
 	becomeSubreaper(options)
 	tty := findTerminal()
-	s.Also(tty.forwardable()...)
-	s.collect()
-	if err := s.last(); err != nil {
+	signals.Also(tty.forwardable()...)
+	signals.collect()
+	if err := signals.last(); err != nil {
 		return 0, err
 	}
 	defer tty.takeBack()
@@ -60,7 +60,7 @@ func Supervise(program Program, s *Signals, options Options) (code int, err erro
 	if err != nil {
 		return 0, err
 	}
-	stop := app.forward(s)
+	stop := app.forward(signals)
 	defer stop()
 	return app.wait()
 }

@@ -73,7 +73,9 @@ func (o *options) set(name, value string) error {
 	case "header":
 		return o.addHeader(value)
 	case "body":
-		o.body = strings.TrimSpace(value)
+		if o.body = strings.TrimSpace(value); len(o.body) > maxQuote {
+			return fmt.Errorf("#body is longer than %d bytes, which is as much as is compared", maxQuote)
+		}
 	case "ca":
 		return o.trust(value)
 	case "insecure":

@@ -93,6 +93,7 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#status=2xx", "#status=2xx is not a status: write #status=204 or #status=200-299"},
 		{"http://db/#status=100", "is not a status"}, // never the last answer
 		{"http://db/#status=600", "is not a status"},
+		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes"},
 		{"http://db/#status=299-200", "is not a status"},
 		{"http://db/#status=200-", "is not a status"},
 		{"http://db/#status=200-204-299", "is not a status"},
