@@ -78,6 +78,12 @@ func notAProgram(file string) string {
 		return "not a program"
 	}
 	defer f.Close()
+	if self, err := elf.Open("/proc/self/exe"); err == nil {
+		defer self.Close()
+		if f.Machine == self.Machine {
+			return "the kernel does not run it, though it is built for " + runtime.GOARCH
+		}
+	}
 	return "built for " + strings.TrimPrefix(f.Machine.String(), "EM_") +
 		", which does not run on " + runtime.GOARCH + "; is it the image of another platform?"
 }

@@ -19,6 +19,12 @@ func TestReplaceReturnsOnFailure(t *testing.T) {
 	// An ELF header of a machine on which Go does not run: class, data, version,
 	// then type (executable) and machine (SPARC).
 	write(t, "sparc", "\x7fELF\x01\x02\x01"+strings.Repeat("\x00", 9)+"\x00\x02\x00\x02\x00\x00\x00\x01"+strings.Repeat("\x00", 28), 0o755)
+	self, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	self[16], self[17] = 1, 1 // its type, in either byte order: neither executable nor shared
+	write(t, "object", string(self), 0o755)
 	for _, test := range []struct {
 		path string
 		code int
@@ -29,6 +35,7 @@ func TestReplaceReturnsOnFailure(t *testing.T) {
 		{"./binary", 126, "cannot run ./binary: not a program"},
 		{"./empty", 126, "cannot run ./empty: not a program"},
 		{"./sparc", 126, "cannot run ./sparc: built for SPARC, which does not run on " + runtime.GOARCH + "; is it the image of another platform?"},
+		{"./object", 126, "cannot run ./object: the kernel does not run it, though it is built for " + runtime.GOARCH},
 	} {
 		err := Replace(Program{Path: test.path, Args: []string{test.path}}, nil)
 		var exit *ExitError
