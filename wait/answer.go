@@ -41,6 +41,19 @@ type Answer struct {
 	Err     error  // the cause, where it was an error; its text may hold what Detail leaves out
 }
 
+// Heard tells whether the answer shows that something is there, ready or not: that a
+// connection was made, or not refused.
+func (a Answer) Heard() bool {
+	switch a.Outcome {
+	case Ready, NotReady, Timeout:
+		return true
+	case Failed: // but not without a connection: no such host, too many open files
+		var op *net.OpError
+		return !errors.As(a.Err, &op) || op.Op != "dial"
+	}
+	return false
+}
+
 // Prober asks once whether something is ready. Probe returns when ctx ends at the
 // latest, keeps no connection or goroutine, and never returns Ready after that.
 type Prober interface {

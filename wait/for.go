@@ -87,7 +87,7 @@ func (v *vigil) probe(ctx context.Context) Answer {
 	if changed {
 		v.pauses.Reset()
 	}
-	v.heard = v.heard || answer.Outcome != Refused
+	v.heard = v.heard || answer.Heard()
 	v.probes[answer.Outcome]++
 	v.last = answer
 	v.policy.Observe(Event{

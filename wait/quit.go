@@ -2,7 +2,6 @@ package wait
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -138,7 +137,7 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 				return Gone, answer
 			}
 		default:
-			seen = seen || !isDial(answer.Err)
+			seen = seen || answer.Heard()
 		}
 		select {
 		case <-time.After(quitPause):
@@ -149,12 +148,6 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 			return NeverSeen, answer
 		}
 	}
-}
-
-// isDial tells whether err came before there was a connection.
-func isDial(err error) bool {
-	var op *net.OpError
-	return errors.As(err, &op) && op.Op == "dial"
 }
 
 // AwaitGone waits until nothing listens on any port of target, and tells whether

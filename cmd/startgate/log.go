@@ -3,30 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
-	"os"
-
-	"github.com/startgate/startgate/exec"
-	"golang.org/x/sys/unix"
 )
-
-// standardError returns standard error as a descriptor of its own. Go ends a
-// program that writes to descriptor 2 when its reader has gone; a lost line of
-// the log is no reason not to start the application.
-func standardError() io.Writer {
-	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return quiet{os.Stderr}
-	}
-	return quiet{os.NewFile(uintptr(fd), "/dev/stderr")}
-}
-
-// quiet writes without a PIPE for the application when nobody reads any more.
-type quiet struct{ io.Writer }
-
-func (q quiet) Write(text []byte) (n int, err error) {
-	exec.WithoutPipe(func() { n, err = q.Writer.Write(text) })
-	return n, err
-}
 
 // newLogger returns the log that the settings ask for. JSON has the keys that
 // Cloud Logging reads, and durations as numbers that can be compared.

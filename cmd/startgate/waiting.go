@@ -155,7 +155,7 @@ func (p *progress) observe(e wait.Event) {
 	p.probes[e.Answer.Outcome]++
 	p.mu.Unlock()
 	p.metrics.probed(e)
-	if e.Answer.Outcome != wait.Refused {
+	if e.Answer.Heard() {
 		p.pod.seen[p.target.Name] = true
 	}
 	switch {
