@@ -3,9 +3,7 @@
 package main
 
 import (
-	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -94,86 +92,6 @@ func TestHandoverWithoutKnock(t *testing.T) {
 			}
 			if requests > 15 {
 				t.Errorf("the sidecar had %d requests, want at most 15", requests)
-			}
-		})
-	}
-}
-
-// BenchmarkHandover reports how long after its sidecar the application starts,
-// and how many requests the sidecar had at most. Use -benchtime=20x.
-func BenchmarkHandover(b *testing.B) {
-	for _, test := range leads {
-		b.Run("lead="+test.lead.String(), func(b *testing.B) {
-			median, requests := handovers(b, script{up: 500 * time.Millisecond, lead: test.lead})
-			if median > test.median {
-				b.Errorf("median %v, want %v", median, test.median)
-			}
-			if requests > test.requests {
-				b.Errorf("the sidecar had %d requests, want at most %d", requests, test.requests)
-			}
-		})
-	}
-	b.Run("url", func(b *testing.B) {
-		handovers(b, script{lead: -1}, "WAIT_FOR=http://localhost:15020/healthz/ready")
-	})
-}
-
-// handovers plays s b.N times, reports what came of it, and returns the median of
-// the delays and the most requests.
-func handovers(b *testing.B, s script, settings ...string) (median time.Duration, requests int) {
-	enterNetwork(b)
-	var delays []time.Duration
-	for b.Loop() {
-		s.ready = readyAt(len(delays)*7%20, 20)
-		_, delay, n := s.play(b, settings...)
-		delays = append(delays, delay)
-		requests = max(requests, n)
-	}
-	slices.Sort(delays)
-	median = delays[len(delays)/2]
-	b.ReportMetric(0, "ns/op") // is how long the sidecar takes
-	b.ReportMetric(milliseconds(median), "median_ms")
-	b.ReportMetric(milliseconds(delays[len(delays)-1]), "worst_ms")
-	b.ReportMetric(float64(requests), "requests")
-	return median, requests
-}
-
-func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
-
-// BenchmarkWaitingCPU reports how much of a core startgate takes while it waits:
-// when it knocks, every 10ms, and when it only asks, every half second. It is
-// asked of the kernel at the end, so it includes the start.
-func BenchmarkWaitingCPU(b *testing.B) {
-	for _, test := range []struct {
-		name  string
-		while func(testing.TB) // prepares the network
-		most  float64          // percent
-	}{
-		{"knocking", func(testing.TB) {}, 3},
-		{"asking", func(t testing.TB) {
-			new(sidecar).listen(t, agentAddr)
-			listenOn(t, healthAddr)
-		}, 0.5},
-	} {
-		b.Run(test.name, func(b *testing.B) {
-			enterNetwork(b)
-			test.while(b)
-			var cpu, wall time.Duration
-			for b.Loop() {
-				r := startGate(b, nil)
-				time.Sleep(5 * time.Second)
-				wall += time.Since(r.began)
-				if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-					b.Fatal(err)
-				}
-				r.code()
-				cpu += r.cmd.ProcessState.UserTime() + r.cmd.ProcessState.SystemTime()
-			}
-			percent := 100 * float64(cpu) / float64(wall)
-			b.ReportMetric(0, "ns/op")
-			b.ReportMetric(percent, "%core")
-			if percent > test.most {
-				b.Errorf("%.2f%% of a core, want at most %v%%", percent, test.most)
 			}
 		})
 	}

@@ -18,28 +18,52 @@ func readyServer(t testing.TB) string {
 	return server.URL
 }
 
-// BenchmarkStartup reports how long it takes until /bin/true has ended, started
-// directly and through startgate with a target that is ready at once.
+// readySidecar returns a sidecar that is ready.
+func readySidecar(b *testing.B) *standIn {
+	b.Helper()
+	s, err := newStandIn(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.stop)
+	if _, err := s.getsReady(false); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// BenchmarkStartup reports how long it takes until true(1) has ended, started alone
+// and, in turn, through a wrapper, beside a sidecar that is ready.
 func BenchmarkStartup(b *testing.B) {
-	need(b, "/bin/true")
-	env := []string{"STARTGATE_WAIT_FOR=" + readyServer(b)}
-	took := func(argv ...string) time.Duration {
-		cmd := exec.CommandContext(b.Context(), argv[0], argv[1:]...)
-		cmd.Env = env
-		began := time.Now()
-		if err := cmd.Run(); err != nil {
-			b.Fatal(err)
-		}
-		return time.Since(began)
+	need(b, "true")
+	program, err := exec.LookPath("true")
+	if err != nil {
+		b.Fatal(err)
 	}
-	var directly, through time.Duration
-	for b.Loop() {
-		directly += took("/bin/true")
-		through += took(binary, "--", "/bin/true")
-	}
-	each := func(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) / float64(b.N) }
-	b.ReportMetric(0, "ns/op") // the sum of both says nothing
-	b.ReportMetric(each(directly), "ms/directly")
-	b.ReportMetric(each(through), "ms/through")
-	b.ReportMetric(each(through-directly), "ms/added")
+	nothing := wrapper{argv: []string{program}}
+	beside(
+		b, func(b *testing.B, w wrapper) {
+			sidecar := readySidecar(b)
+			run := func(w wrapper, app ...string) time.Duration {
+				cmd := w.command(b.Context(), b, sidecar, app...)
+				began := time.Now()
+				if err := cmd.Run(); err != nil {
+					w.cannot(b, err.Error())
+				}
+				return time.Since(began)
+			}
+			var alone, through []time.Duration
+			for b.Loop() {
+				alone = append(alone, run(nothing))
+				through = append(through, run(w, program))
+			}
+			reportTimes(b, through, time.Millisecond, "ms")
+			added := percentile(through, 50) - percentile(alone, 50)
+			b.ReportMetric(float64(added)/float64(time.Millisecond), "added_ms")
+			b.ReportMetric(0, "ns/op") // is the sum of both
+		},
+		gateWith("startgate", "WAIT_FOR=none"),
+		gateWith("startgate-supervise", "WAIT_FOR=none", "SUPERVISE=true"),
+		gateWith("startgate-ready", "WAIT_FOR={url}"), // asks once
+	)
 }
