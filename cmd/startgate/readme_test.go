@@ -32,27 +32,29 @@ func readme(t *testing.T) string {
 //
 //	go test ./cmd/startgate -run README -update
 func TestREADMETables(t *testing.T) {
-	text := readme(t)
 	for name, table := range map[string]string{
 		"settings": settingsTable(),
 		"codes":    codesTable(),
 		"sidecars": sidecarsTable(),
 	} {
-		begin, end := "<!-- "+name+" -->\n\n", "\n<!-- /"+name+" -->\n"
-		before, rest, found := strings.Cut(text, begin)
-		got, after, closed := strings.Cut(rest, end)
-		switch {
-		case !found || !closed:
-			t.Errorf("README.md has no %s%s", begin, end)
-		case got != table:
-			text = before + begin + table + end + after
-			if !*update {
-				t.Errorf("the table of %s differs from the code; -update writes it. It should be\n%s", name, table)
-			}
-		}
+		checkTable(t, name, table)
 	}
-	if *update && !t.Failed() {
-		if err := os.WriteFile(readmeFile, []byte(text), 0o644); err != nil {
+}
+
+// checkTable compares a table of README.md, or writes it there.
+func checkTable(t *testing.T, name, table string) {
+	t.Helper()
+	begin, end := "<!-- "+name+" -->\n\n", "\n<!-- /"+name+" -->\n"
+	before, rest, found := strings.Cut(readme(t), begin)
+	got, after, closed := strings.Cut(rest, end)
+	switch {
+	case !found || !closed:
+		t.Errorf("README.md has no %s%s", begin, end)
+	case got == table:
+	case !*update:
+		t.Errorf("the table of %s differs from the code; -update writes it. It should be\n%s", name, table)
+	default:
+		if err := os.WriteFile(readmeFile, []byte(before+begin+table+end+after), 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}

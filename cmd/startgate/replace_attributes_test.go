@@ -57,7 +57,7 @@ func TestReplaceKeepsAttributes(t *testing.T) {
 		{name: "ambient", as: append(privileged("--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"), nobody[1:]...), shows: "CapAmb", value: "0000000000000400"},
 		{
 			name: "everything", as: privileged("--inh-caps=+net_raw", "--ambient-caps=+net_raw", "--securebits=+noroot"),
-			states: set(prctl(unix.PR_SET_PDEATHSIG, 10), prctl(unix.PR_SET_TIMERSLACK, 777), "nice", 7, "ioprio", 2, 7,
+			states: set(prctl(unix.PR_SET_PDEATHSIG, 10), prctl(unix.PR_SET_TIMERSLACK, 777), "nice", 19, "ioprio", 2, 7,
 				"affinity", 2, "umask", "027", "terminal", "limit", unix.RLIMIT_NOFILE, 100, 200),
 			shows: "CapAmb", value: "2000",
 		},
