@@ -128,7 +128,7 @@ func TestQuit(t *testing.T) {
 			if s != nil && len(s.told()) != 1 && test.name != "resets" {
 				t.Errorf("told %d times, want once", len(s.told()))
 			}
-			// The bound of the issue is a second more; machines are shared.
+			// A machine may be busy.
 			if took > test.most+3*time.Second {
 				t.Errorf("took %v, want at most %v", took, test.most)
 			}
