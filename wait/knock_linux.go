@@ -18,7 +18,7 @@ func connectNow(network, addr string) (answer Answer, ok bool) {
 	family, sockaddr := socketAddress(to)
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err == nil {
-		defer unix.Close(fd)
+		defer func() { _ = unix.Close(fd) }()
 		lingerNot(uintptr(fd))
 		if err = unix.Connect(fd, sockaddr); err == unix.EINPROGRESS {
 			err = outcomeOf(fd)
