@@ -118,34 +118,33 @@ func (p httpProbe) post(_ context.Context, conn net.Conn) Answer {
 const quitPause = 50 * time.Millisecond
 
 // Quit tells a target of [ParseQuit] to quit, and returns what came of it and the
-// last answer.
+// last answer that was not cut short by the end of ctx, if any.
 //
 // It sends one POST, and never another once that is answered. A connection that
 // is refused means that the sidecar is gone if it was seen before, in this call or,
 // as the caller says, before it; otherwise it may be about to start. Then, and
 // when a connection fails, it is tried again until ctx ends.
 func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
+	var last Answer
 	for {
 		answer := target.Prober.Probe(ctx)
-		switch answer.Outcome {
-		case Ready:
+		switch {
+		case answer.Outcome == Ready:
 			return Accepted, answer
-		case NotReady:
+		case answer.Outcome == NotReady:
 			return Rejected, answer
-		case Refused:
-			if seen {
-				return Gone, answer
-			}
-		default:
-			seen = seen || answer.Heard()
+		case answer.Outcome == Refused && seen:
+			return Gone, answer
+		case last.Outcome == 0 || !isPast(ctx): // else the end of ctx spoiled it
+			last, seen = answer, seen || answer.Heard()
 		}
 		select {
 		case <-time.After(quitPause):
 		case <-ctx.Done():
 			if seen {
-				return Unheard, answer
+				return Unheard, last
 			}
-			return NeverSeen, answer
+			return NeverSeen, last
 		}
 	}
 }

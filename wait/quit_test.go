@@ -108,6 +108,24 @@ func TestQuitUnanswered(t *testing.T) {
 	}
 }
 
+// The try that the end of the time cuts short once hid what the others had found
+// out: one that never was there counted as one that did not answer.
+func TestQuitKeepsTheLastWholeAnswer(t *testing.T) {
+	for first, want := range map[Outcome]QuitOutcome{Refused: NeverSeen, Failed: Unheard} {
+		tries := 0
+		target := Target{Prober: ProbeFunc(func(ctx context.Context) Answer {
+			if tries++; tries == 1 {
+				return Answer{first, "the first", nil}
+			}
+			<-ctx.Done()
+			return Answer{Timeout, "no answer in time", ctx.Err()}
+		})}
+		if outcome, answer := Quit(within(t, 200*time.Millisecond), target, false); outcome != want || answer.Detail != "the first" || tries != 2 {
+			t.Errorf("after %v it is %v (%v) in %d tries, want %v", first, outcome, answer, tries, want)
+		}
+	}
+}
+
 // One that ends in the middle of its answer is gone, and not told twice.
 func TestQuitCutShort(t *testing.T) {
 	var tries atomic.Int64
