@@ -55,7 +55,8 @@ func newLeaver(t *testing.T, quit func(w http.ResponseWriter, r *http.Request, s
 	return s
 }
 
-func quitsAtOnce(_ http.ResponseWriter, _ *http.Request, server *httptest.Server) {
+func quitsAtOnce(w http.ResponseWriter, _ *http.Request, server *httptest.Server) {
+	_ = http.NewResponseController(w).Flush() // it answers, and is gone
 	go server.Config.Close()
 }
 
