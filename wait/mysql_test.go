@@ -77,11 +77,7 @@ func packet(number byte, payload string) string {
 const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
 
 // greetings are what a server says at first, and what that means.
-var greetings = []struct {
-	said    string
-	outcome Outcome
-	detail  string
-}{
+var greetings = []said{
 	{packet(0, "\x0a8.0.36"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a5.5.5-10.11.6-MariaDB-0+deb12u1"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a9.4.0"+greetingTail) + "more", Ready, "it greets"},
@@ -114,19 +110,14 @@ var greetings = []struct {
 }
 
 func TestMySQLReplies(t *testing.T) {
-	for _, test := range greetings {
-		answer := readGreeting(bufio.NewReaderSize(strings.NewReader(test.said), smallBuffer))
-		if answer.Outcome != test.outcome || answer.Detail != test.detail {
-			t.Errorf("%.60q: %v %q, want %v %q", test.said, answer.Outcome, answer.Detail, test.outcome, test.detail)
-		}
-	}
+	checkReplies(t, greetings, readGreeting)
 }
 
 // Nothing is sent.
 func TestMySQLQuestion(t *testing.T) {
 	sent := make(chan int, 1)
 	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
-		_, _ = conn.Write([]byte(greetings[0].said))
+		_, _ = conn.Write([]byte(greetings[0].text))
 		n, _ := conn.Read(make([]byte, 100))
 		sent <- n
 	})
@@ -138,9 +129,7 @@ func TestMySQLQuestion(t *testing.T) {
 
 // FuzzMySQLReply lets a server say anything.
 func FuzzMySQLReply(f *testing.F) {
-	for _, test := range greetings {
-		f.Add([]byte(test.said))
-	}
+	addReplies(f, greetings)
 	f.Fuzz(func(t *testing.T, said []byte) {
 		answer := readGreeting(bufio.NewReaderSize(bytes.NewReader(said), smallBuffer))
 		checkReply(t, said, answer)

@@ -197,11 +197,7 @@ func message(kind byte, body string) string {
 }
 
 // postgresAnswers are replies to a startup message, and what they mean.
-var postgresAnswers = []struct {
-	reply   string
-	outcome Outcome
-	detail  string
-}{
+var postgresAnswers = []said{
 	{message('R', "\x00\x00\x00\x00"), Ready, letIn},
 	{message('R', "\x00\x00\x00\x00") + message('S', "TimeZone\x00UTC\x00") + message('Z', "I"), Ready, letIn},
 	{message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"), Ready, "it asks for authentication"},
@@ -237,19 +233,12 @@ var postgresAnswers = []struct {
 }
 
 func TestPostgresReplies(t *testing.T) {
-	for _, test := range postgresAnswers {
-		answer := readPostgres(bufio.NewReaderSize(strings.NewReader(test.reply), smallBuffer))
-		if answer.Outcome != test.outcome || answer.Detail != test.detail {
-			t.Errorf("%.60q: %v %q, want %v %q", test.reply, answer.Outcome, answer.Detail, test.outcome, test.detail)
-		}
-	}
+	checkReplies(t, postgresAnswers, readPostgres)
 }
 
 // FuzzPostgresReply lets a server say anything.
 func FuzzPostgresReply(f *testing.F) {
-	for _, test := range postgresAnswers {
-		f.Add([]byte(test.reply))
-	}
+	addReplies(f, postgresAnswers)
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		answer := readPostgres(bufio.NewReaderSize(bytes.NewReader(reply), smallBuffer))
 		checkReply(t, reply, answer)

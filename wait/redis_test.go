@@ -92,11 +92,7 @@ func TestRedisReplicaWithoutMaster(t *testing.T) {
 }
 
 // pingAnswers are replies to PING, whole ones, and what they mean.
-var pingAnswers = []struct {
-	reply   string
-	outcome Outcome
-	detail  string
-}{
+var pingAnswers = []said{
 	{"+PONG\r\n", Ready, "PONG"},
 	{"+PONG\r\nmore", Ready, "PONG"},
 	{"-NOAUTH Authentication required.\r\n", Ready, "NOAUTH"},
@@ -129,12 +125,7 @@ var pingAnswers = []struct {
 }
 
 func TestRedisReplies(t *testing.T) {
-	for _, test := range pingAnswers {
-		answer := readPong(bufio.NewReaderSize(strings.NewReader(test.reply), smallBuffer))
-		if answer.Outcome != test.outcome || answer.Detail != test.detail {
-			t.Errorf("%.40q: %v %q, want %v %q", test.reply, answer.Outcome, answer.Detail, test.outcome, test.detail)
-		}
-	}
+	checkReplies(t, pingAnswers, readPong)
 }
 
 // What is sent is PING alone, and no credentials.
@@ -155,9 +146,7 @@ func TestRedisQuestion(t *testing.T) {
 
 // FuzzRedisReply lets a server say anything.
 func FuzzRedisReply(f *testing.F) {
-	for _, test := range pingAnswers {
-		f.Add([]byte(test.reply[:min(len(test.reply), 100)]))
-	}
+	addReplies(f, pingAnswers)
 	f.Fuzz(func(t *testing.T, reply []byte) {
 		answer := readPong(bufio.NewReaderSize(bytes.NewReader(reply), smallBuffer))
 		checkReply(t, reply, answer)

@@ -115,7 +115,7 @@ listen silent
 // readyAnswers are what a server of a plain scheme says when it is ready.
 var readyAnswers = map[string]string{
 	"http":  statusOK + "Content-Length: 5\r\n\r\nready",
-	"redis": "+PONG\r\n", "postgres": message('R', "\x00\x00\x00\x05salt"), "mysql": greetings[0].said, "grpc": grpcAnswer(serving, "0"),
+	"redis": "+PONG\r\n", "postgres": message('R', "\x00\x00\x00\x05salt"), "mysql": greetings[0].text, "grpc": grpcAnswer(serving, "0"),
 }
 
 // askedBy waits until the server is asked, as far as one of scheme is.

@@ -379,3 +379,27 @@ func checkReply(t *testing.T, reply []byte, answer Answer) {
 		t.Errorf("%q has the detail %q", reply, answer.Detail)
 	}
 }
+
+// said is what a server may say, and what is made of it.
+type said struct {
+	text    string
+	outcome Outcome
+	detail  string
+}
+
+func checkReplies(t *testing.T, replies []said, read func(*bufio.Reader) Answer) {
+	t.Helper()
+	for _, r := range replies {
+		answer := read(bufio.NewReaderSize(strings.NewReader(r.text), smallBuffer))
+		if answer.Outcome != r.outcome || answer.Detail != r.detail {
+			t.Errorf("%.60q: %v %q, want %v %q", r.text, answer.Outcome, answer.Detail, r.outcome, r.detail)
+		}
+	}
+}
+
+// addReplies adds the beginnings of replies to a corpus.
+func addReplies(f *testing.F, replies []said) {
+	for _, r := range replies {
+		f.Add([]byte(r.text[:min(len(r.text), 1000)]))
+	}
+}
