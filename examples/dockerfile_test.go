@@ -131,3 +131,39 @@ func TestVersionLabels(t *testing.T) {
 		t.Errorf("the labels are %q", got)
 	}
 }
+
+// The Dockerfile in the README, as a user writes it beside an application.
+func TestREADMEDockerfile(t *testing.T) {
+	host.ready(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\n")
+	dockerfile, _, found := strings.Cut(dockerfile, "```\n")
+	if !found {
+		t.Fatal("README.md has no Dockerfile")
+	}
+	context := t.TempDir()
+	clone := exec.CommandContext(t.Context(), "sh", "-c", `mkdir "$0" && cp -r cmd exec wait go.mod go.sum "$0"`, filepath.Join(context, "startgate"))
+	clone.Dir = ".."
+	if out, err := clone.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(context, "app"), "./app")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const image = "localhost/readme"
+	if _, err := host.bud(image, dockerfile, context); err != nil {
+		t.Fatal(err)
+	}
+	run := []string{"run", "--rm", "--network", "none", "--pull", "never", "--env", "STARTGATE_WAIT_FOR=file:///app", image}
+	if out := host.podman(t, append(run, "/app", "--work", "1ms")...); !strings.Contains(out, "app is done") {
+		t.Errorf("the application prints\n%s", out)
+	}
+	if out, err := host.run("podman", run...); err == nil || !strings.Contains(err.Error()+out, "flag provided but not defined: -flag") {
+		t.Errorf("the image's own arguments are not the application's: %v\n%s", err, out)
+	}
+}

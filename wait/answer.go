@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"os"
 	"strings"
@@ -106,6 +107,8 @@ func failure(err error) Answer {
 		timeout interface{ Timeout() bool }
 	)
 	switch {
+	case errors.Is(err, fs.ErrNotExist): // the file of a Unix socket
+		return Answer{Refused, "it does not exist", err}
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Answer{Refused, "connection refused", err}
 	case errors.As(err, &dns):

@@ -188,32 +188,6 @@ func TestProbeMemory(t *testing.T) {
 	}
 }
 
-// A probe of any scheme takes less than a millisecond of CPU time, as the benchmark
-// says. With TLS most of that is the handshake, which takes longer where other
-// processes take the caches away: here it may have twice as much.
-func TestProbeCPU(t *testing.T) {
-	const rounds, probes = 8, 25
-	for scheme, target := range costly(t) {
-		least, most := time.Hour, time.Millisecond
-		if secureSchemes[scheme] {
-			most *= 2
-		}
-		for range rounds {
-			began := cpu(t)
-			for range probes {
-				if answer := target.Prober.Probe(t.Context()); answer.Outcome != Ready {
-					t.Fatal(answer)
-				}
-			}
-			least = min(least, (cpu(t)-began)/probes)
-		}
-		t.Logf("%s: %v", scheme, least)
-		if least > most {
-			t.Errorf("%s: %v", scheme, least)
-		}
-	}
-}
-
 // BenchmarkKnock is one knock where nobody listens, the most frequent thing of all.
 func BenchmarkKnock(b *testing.B) {
 	k := knock{newEndpoint("localhost", unusedPort(b))}

@@ -140,7 +140,7 @@ func TestLocalhostWithoutIPv6(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	target := mustParse(t, "unix://"+path)
-	if answer := probe(t, target); answer.Outcome != Refused || answer.Detail != "connect unix://"+path+": connection refused" {
+	if answer := probe(t, target); answer.Outcome != Refused || answer.Detail != "connect unix://"+path+": it does not exist" {
 		t.Errorf("no file: %v", answer)
 	}
 	listener, err := net.Listen("unix", path)
@@ -154,7 +154,7 @@ func TestUnixSocket(t *testing.T) {
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
 	listener.Close()
-	if answer := probe(t, target); answer.Outcome != Refused {
+	if answer := probe(t, target); answer.Outcome != Refused || answer.Detail != "connect unix://"+path+": connection refused" {
 		t.Errorf("nobody listens any more: %v", answer)
 	}
 }

@@ -2,6 +2,7 @@ package wait
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -45,9 +46,9 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	if strings.Contains(s, "://") {
 		return parseQuitURL(s)
 	}
-	sidecar, err := sidecarNamed(s)
-	if err != nil {
-		return Target{}, err
+	sidecar := sidecarNamed(s)
+	if sidecar == nil {
+		return Target{}, unknownQuit(s)
 	}
 	target, err := parseQuitURL(sidecar.Quit + tokenOption(sidecar, getenv))
 	if err != nil {
@@ -62,6 +63,20 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	}
 	target.Name, target.Sidecar = s, sidecar
 	return target, nil
+}
+
+func unknownQuit(name string) error {
+	var names []string
+	for _, sidecar := range sidecars {
+		names = append(names, sidecar.Name)
+	}
+	switch name {
+	case "":
+		return errors.New("cannot tell nobody to quit: take away the comma too many")
+	case "none":
+		return errors.New(`cannot tell "none" to quit: leave the setting out, and nobody is told`)
+	}
+	return unknownSidecar(name, names, "http://localhost:8080/quitquitquit")
 }
 
 // tokenOption returns the header that sidecar wants, as a URL's fragment.

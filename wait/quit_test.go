@@ -190,6 +190,10 @@ func TestParseQuit(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
+		"":                              "cannot tell nobody to quit: take away the comma too many",
+		"none":                          `cannot tell "none" to quit: leave the setting out, and nobody is told`,
+		"vaulted":                       `unknown sidecar "vaulted": did you mean vault?`,
+		"foo":                           `unknown sidecar "foo": write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, vault, or a URL such as http://localhost:8080/quitquitquit`,
 		"istoi":                         `unknown sidecar "istoi": did you mean istio?`,
 		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a quit is for this pod only: write localhost for the host`,
 		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a quit is for this pod only: write localhost for the host`,

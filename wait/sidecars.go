@@ -90,8 +90,8 @@ var sidecars = []Sidecar{
 	{
 		Name:   "vault",
 		Quit:   "http://localhost:8200/agent/v1/quit",
-		Note:   "it has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
-		Unquit: "the Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
+		Note:   "It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
+		Unquit: "The Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
 		Source: "hashicorp/vault: command/agent.go",
 	},
 }

@@ -107,20 +107,20 @@ func ParseList(s string) ([]Target, error) {
 	return targets, nil
 }
 
-// sidecarNamed returns a sidecar of the table.
-func sidecarNamed(name string) (*Sidecar, error) {
+// sidecarNamed returns a sidecar of the table, or nil.
+func sidecarNamed(name string) *Sidecar {
 	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return s.Name == name })
 	if i < 0 {
-		return nil, unknownName(name)
+		return nil
 	}
 	sidecar := sidecars[i]
-	return &sidecar, nil
+	return &sidecar
 }
 
 func parseName(name string) (Target, error) {
-	sidecar, err := sidecarNamed(name)
-	if err != nil {
-		return Target{}, err
+	sidecar := sidecarNamed(name)
+	if sidecar == nil {
+		return Target{}, unknownTarget(name)
 	}
 	if len(sidecar.Ready) == 0 {
 		return Target{}, fmt.Errorf("cannot wait for %s: %s", name, sidecar.Note)
@@ -159,8 +159,8 @@ func (places inTurn) Probe(ctx context.Context) (answer Answer) {
 	return answer
 }
 
-func unknownName(name string) error {
-	names := make([]string, 0, len(sidecars)+1)
+func unknownTarget(name string) error {
+	var names []string
 	for _, sidecar := range sidecars {
 		if len(sidecar.Ready) > 0 {
 			names = append(names, sidecar.Name)
@@ -173,11 +173,16 @@ func unknownName(name string) error {
 		return fmt.Errorf("cannot use target %q: write its scheme too, as in http://; a comma in a password is %%2C", redactText(name))
 	case near == "none":
 		return errors.New(`cannot use target "none": it stands alone, to wait for nothing`)
-	case near != "":
+	}
+	return unknownSidecar(name, names, "http://localhost:8080/healthz")
+}
+
+// unknownSidecar is an error that says what to write instead.
+func unknownSidecar(name string, names []string, url string) error {
+	if near := nearest.To(name, names); near != "" {
 		return fmt.Errorf("unknown sidecar %q: did you mean %s?", name, near)
 	}
-	return fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as http://localhost:8080/healthz",
-		name, strings.Join(names, ", "))
+	return fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)
 }
 
 func parseURL(u *url.URL) (Target, error) {

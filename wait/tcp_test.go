@@ -41,7 +41,7 @@ func TestTCPDropped(t *testing.T) {
 func TestUnix(t *testing.T) {
 	dir := ownDir(t)
 	path := filepath.Join(dir, "s")
-	answers(t, "unix://"+path, Refused, "connection refused")
+	answers(t, "unix://"+path, Refused, "it does not exist")
 	listener, err := net.Listen("unix", path)
 	if err != nil {
 		t.Fatal(err)

@@ -106,7 +106,7 @@ func printHelp(w io.Writer) error {
 	for _, verb := range verbs {
 		fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(verb.name+" "+verb.operand), verb.help)
 	}
-	fmt.Fprint(table, "\nSettings are environment variables; an empty one counts as not set:\n\n")
+	fmt.Fprint(table, "\nSettings are environment variables. An empty one counts as not set, but for "+sidecarStatus+":\n\n")
 	for _, s := range settings() {
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Name, s.Default, s.Meaning)
 	}

@@ -32,27 +32,24 @@ func (s script) play(t testing.TB, settings ...string) (r *run, delay time.Durat
 	return r, delay, int(agent.requests.Load())
 }
 
-// leads are how long before it is ready a sidecar may listen on its health port,
-// how late the application may then start, by the median, and how many requests
-// the sidecar may have to answer.
+// leads are how long before it is ready a sidecar may listen on its health port, and
+// how many requests it may then have to answer.
 var leads = []struct {
-	lead, median time.Duration
-	requests     int
+	lead     time.Duration
+	requests int
 }{
-	{0, 15 * time.Millisecond, 15},
-	{20 * time.Millisecond, 15 * time.Millisecond, 15},
-	{200 * time.Millisecond, 50 * time.Millisecond, 20},
+	{0, 15},
+	{20 * time.Millisecond, 15},
+	{200 * time.Millisecond, 20},
 }
-
-// busy is what a busy machine may add to a single delay.
-const busy = 200 * time.Millisecond
 
 // readyAt spreads n starts over what the sidecar may take, 2s to 2.5s.
 func readyAt(i, n int) time.Duration {
 	return 2*time.Second + 500*time.Millisecond*time.Duration(i)/time.Duration(n)
 }
 
-// The sidecar is asked seldom, and the application starts after it is ready.
+// The sidecar is asked seldom, and the application starts after it is ready. How soon
+// after it, says BenchmarkHandoverIstio.
 func TestHandover(t *testing.T) {
 	need(t, "root")
 	for _, test := range leads {
@@ -62,8 +59,8 @@ func TestHandover(t *testing.T) {
 			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead}
 			r, delay, requests := s.play(t, "LOG_LEVEL=debug")
 			t.Logf("started %v after ready, %d requests", delay, requests)
-			if delay < 0 || delay > test.median+busy {
-				t.Errorf("started %v after ready, want %v by the median\n%s", delay, test.median, &r.log)
+			if delay < 0 {
+				t.Errorf("started %v before the sidecar was ready\n%s", -delay, &r.log)
 			}
 			if requests > test.requests {
 				t.Errorf("the sidecar had %d requests, want at most %d\n%s", requests, test.requests, &r.log)
@@ -75,8 +72,8 @@ func TestHandover(t *testing.T) {
 	}
 }
 
-// An address that answers all along gives nothing to knock at: then the longest
-// pause, and its jitter, is how late the application may start.
+// An address that answers all along gives nothing to knock at, and is asked no more
+// often for that.
 func TestHandoverWithoutKnock(t *testing.T) {
 	need(t, "root")
 	for i := range 2 {
@@ -86,9 +83,8 @@ func TestHandoverWithoutKnock(t *testing.T) {
 			enterNetwork(t)
 			_, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
 			t.Logf("started %v after ready, %d requests", delay, requests)
-			const longest = 500 * time.Millisecond * 12 / 10
-			if delay < 0 || delay > longest+busy {
-				t.Errorf("started %v after ready, want at most %v", delay, longest)
+			if delay < 0 {
+				t.Errorf("started %v before the sidecar was ready", -delay)
 			}
 			if requests > 15 {
 				t.Errorf("the sidecar had %d requests, want at most 15", requests)

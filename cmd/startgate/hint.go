@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"net"
 	"net/http"
 	"strconv"
@@ -158,6 +159,9 @@ func fileHint(_ context.Context, s stuck) string {
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
+	if errors.Is(s.last.Err, fs.ErrPermission) {
+		return "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"
+	}
 	return "What writes this file has not done so: is it running (see its log), does it write to this path, " +
 		"and is the volume mounted in both containers?"
 }
@@ -165,6 +169,9 @@ func fileHint(_ context.Context, s stuck) string {
 func refusedHint(_ context.Context, s stuck) string {
 	if s.last.Outcome != wait.Refused {
 		return ""
+	}
+	if strings.HasPrefix(s.target.Name, "unix://") {
+		return "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
 	}
 	return "Nothing listens there: is it running, and is the port right?"
 }

@@ -31,7 +31,7 @@ var severities = map[slog.Level]string{
 
 func cloudKeys(groups []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
-		return slog.Float64(a.Key+"_seconds", a.Value.Duration().Seconds())
+		return slog.Float64(a.Key+"_seconds", float64(a.Value.Duration().Microseconds())/1e6)
 	}
 	if len(groups) > 0 {
 		return a

@@ -21,7 +21,7 @@ func (g *gate) quit(end error) {
 	}
 	names := quits(g.pod.quits).String()
 	if end != nil && g.config.QuitOn == "success" {
-		g.log.Info("not telling "+names+" to quit: "+prefix+"_QUIT_ON=success, and it was none", "code", codeOf(end))
+		g.log.Info("not telling "+names+" to quit: "+prefix+"_QUIT_ON=success, and the application did not succeed", "code", codeOf(end))
 		return
 	}
 	if err := g.interruptible(g.quitAll); err != nil {
@@ -74,11 +74,11 @@ func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) {
 	case wait.Gone:
 		g.log.Info(target.Name + " is gone already")
 	case wait.Rejected:
-		g.log.Warn(fmt.Sprintf("%s did not accept the quit: %s. %s", target.Name, answer.Detail, unquit(target)))
+		g.log.Warn(fmt.Sprintf("%s did not accept the quit: %s%s", target.Name, answer.Detail, unquit(target)))
 	case wait.Unheard:
 		g.log.Warn(fmt.Sprintf("%s did not answer the quit in %v: %s", target.Name, time.Since(began).Round(time.Millisecond), answer.Detail))
 	case wait.NeverSeen:
-		g.log.Warn(fmt.Sprintf("%s was never seen, and may still start and keep the pod: %s. %s", target.Name, answer.Detail, unquit(target)))
+		g.log.Warn(fmt.Sprintf("%s was never seen, and may still start and keep the pod: %s%s", target.Name, answer.Detail, unquit(target)))
 	}
 }
 
@@ -95,10 +95,11 @@ func (g *gate) watch(ctx context.Context, target wait.Target, began time.Time) {
 	}
 }
 
-// unquit says why a sidecar may not have accepted its quit.
+// unquit is a sentence on why a sidecar may not have accepted its quit, if there is
+// one.
 func unquit(target wait.Target) string {
 	if target.Sidecar == nil {
 		return ""
 	}
-	return target.Sidecar.Unquit
+	return ". " + target.Sidecar.Unquit
 }

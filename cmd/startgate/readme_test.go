@@ -77,10 +77,10 @@ func codesTable() string {
 }
 
 func sidecarsTable() string {
-	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer"}}
+	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer", "told to quit at", "if it does not accept that"}}
 	for _, s := range wait.Sidecars() {
 		ready := code(strings.Join(s.Ready, "` or `"))
-		rows = append(rows, []string{code(s.Name), ready, code(s.Knock), cmp.Or(s.Refused, s.Note)})
+		rows = append(rows, []string{code(s.Name), ready, code(s.Knock), cmp.Or(s.Refused, s.Note), code(s.Quit), s.Unquit})
 	}
 	return markdown(rows)
 }
@@ -184,6 +184,69 @@ func TestREADMECode(t *testing.T) {
 		}
 		if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
 			t.Errorf("go vet: %v: %s", err, out)
+		}
+	}
+}
+
+// TestREADMELogLine compares the example of the hand-over with the real line: its keys
+// in their order, and the form of its values.
+func TestREADMELogLine(t *testing.T) {
+	example := strings.TrimSpace(blocks(t, "json")[0])
+	url := readyServer(t)
+	log := outputOf(t, []string{"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=" + url}, "true")
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	// What the real wait has nothing of is not in its line.
+	example = regexp.MustCompile(`"(not_ready|refused)":\d+,`).ReplaceAllString(example, "")
+	form := func(line string) string {
+		line = regexp.MustCompile(`"time":"[^"]+"`).ReplaceAllString(line, `"time":""`)
+		line = regexp.MustCompile(`:[0-9.]+`).ReplaceAllString(line, ":0")
+		return regexp.MustCompile(`starting \S+?"`).ReplaceAllString(line, `starting"`)
+	}
+	if got := lines[len(lines)-1]; form(got) != form(example) {
+		t.Errorf("the line is\n%s\nand README.md has\n%s", got, example)
+	}
+}
+
+// TestREADMEFilter finds a line of startgate's own that the README's filter takes for
+// the application's.
+func TestREADMEFilter(t *testing.T) {
+	need(t, "grep", "sh")
+	_, filter, found := strings.Cut(readme(t), "kubectl logs POD -c app --timestamps | ")
+	filter, _, _ = strings.Cut(filter, "\n")
+	if !found {
+		t.Fatal("README.md has no filter of an application's log")
+	}
+	refused := "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1"
+	log := outputOf(t, []string{
+		"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
+	}, "true")
+	log += outputOf(t, []string{"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_TIMEOUT=100ms", "STARTGATE_ON_TIMEOUT=start"}, "true")
+	const own = "connection refused"
+	if strings.Count(log, own) < 6 {
+		t.Errorf("the log has too few lines of %s to show anything:\n%s", own, log)
+	}
+	for text, want := range map[string]int{log: 0, log + "dial tcp 10.0.0.1:6379: connect: connection refused\n": 1} {
+		cmd := exec.Command("sh", "-c", filter)
+		cmd.Stdin = strings.NewReader(text)
+		if out, _ := cmd.Output(); strings.Count(string(out), "\n") != want {
+			t.Errorf("%s\nfinds\n%s", filter, out)
+		}
+	}
+}
+
+// TestREADMEMovingOver finds settings of the tables for users of other wrappers that
+// startgate does not accept.
+func TestREADMEMovingOver(t *testing.T) {
+	_, section, _ := strings.Cut(readme(t), "## Moving over\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
+	if len(assignments) < 10 {
+		t.Fatalf("README.md has only %q", assignments)
+	}
+	for _, match := range assignments {
+		out := outputOf(t, []string{match[1]}, "--check")
+		if name, _, _ := strings.Cut(match[1], "="); !strings.Contains(out, name) || strings.Contains(out, match[1]+":") || strings.Contains(out, "startgate: ") {
+			t.Errorf("%s: %s", match[1], out)
 		}
 	}
 }

@@ -19,9 +19,10 @@ const (
 // codes are all exit codes, for a person.
 var codes = []struct{ Code, Meaning string }{
 	{"the application's", "it ran; 128+n when signal n ended it under startgate's supervision"},
+	{"2", "Go's runtime ended startgate, for want of threads, descriptors or memory"},
 	{"124", "a target was not ready within STARTGATE_TIMEOUT"},
-	{"125", "startgate itself failed: settings, usage"},
-	{"126", "the program exists and cannot be run"},
+	{"125", "startgate itself failed: settings, usage, --install"},
+	{"126", "the program exists and cannot be run, or no process could be started for it"},
 	{"127", "the program does not exist"},
 	{"128+n", "signal n ended the wait"},
 }

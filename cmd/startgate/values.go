@@ -83,8 +83,10 @@ func parseDuration(value string) (time.Duration, error) {
 	parsed, err := time.ParseDuration(value)
 	_, notNumber := strconv.ParseFloat(value, 64)
 	switch {
-	case err == nil && parsed < 0, err != nil && notNumber == nil && strings.HasPrefix(value, "-"):
-		return 0, errors.New("must not be negative")
+	case err == nil && parsed < 0:
+		return 0, fmt.Errorf("must not be negative, write %v", -parsed)
+	case err != nil && notNumber == nil && strings.HasPrefix(value, "-"):
+		return 0, fmt.Errorf("must not be negative, write %ss", value[1:])
 	case err != nil && notNumber == nil:
 		return 0, fmt.Errorf("missing unit, write %ss", value)
 	case err != nil:

@@ -82,7 +82,7 @@ func (g *gate) waitForAll(ctx context.Context) error {
 func (g *gate) gaveUp(ctx context.Context, timeout *wait.TimeoutError) error {
 	err := g.because(timeout, g.hint(ctx, timeout.Target, timeout.Last))
 	if g.config.OnTimeout == "start" {
-		g.log.Warn(err.Error() + "; starting all the same (" + prefix + "_ON_TIMEOUT=start)")
+		g.log.Warn(err.Error(), "on_timeout", g.config.OnTimeout)
 		return nil
 	}
 	return err
