@@ -368,7 +368,7 @@ func TestInjectionUnknown(t *testing.T) {
 	enterNetwork(t)
 	r := startGate(t, []string{inVain})
 	r.waitsInVain()
-	r.says([]string{"cannot start date: istio not ready after 1s and", "connection refused", "nothing is redirected: "},
+	r.says([]string{"cannot start date: istio not ready after ", "connection refused", "nothing is redirected: "},
 		[]string{"WARN"})
 }
 
