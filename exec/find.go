@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -15,8 +16,9 @@ import (
 //
 // A name with a slash is used as it is. Any other is looked for in the
 // directories of path (see [SearchPath]), in order; an empty directory means the
-// current one. A directory, a file without permission, or an entry of path that
-// cannot be searched is passed over, and remembered for the error.
+// current one. A directory, a file without permission, one whose interpreter cannot
+// be run, or an entry of path that cannot be searched is passed over, and remembered
+// for the error.
 //
 // The error is an [*ExitError]: CodeNotFound when there is no such file, or when
 // the interpreter that it names, in its #! line or as an ELF program's dynamic
@@ -26,29 +28,32 @@ func Find(name, path string) (string, error) {
 		return "", notFound("cannot run the program: its name is empty")
 	}
 	if strings.Contains(name, "/") {
-		if err := runnable(name); err != nil {
-			return "", exitError(name, err)
-		}
-		return name, interpreted(name)
+		return name, examine(name)
 	}
-	var denied error
+	var denied, missing error
 	for dir := range strings.SplitSeq(path, ":") {
 		file := name
 		if dir != "" {
 			file = dir + "/" + name
 		}
-		err := runnable(file)
-		if err == nil {
-			return file, interpreted(file)
-		}
-		if denied == nil && errors.Is(err, fs.ErrPermission) {
-			denied = exitError(file, err)
+		switch err := examine(file); {
+		case err == nil:
+			return file, nil
+		case errors.Is(err, fs.ErrPermission):
+			denied = cmp.Or(denied, err)
+		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
+			missing = cmp.Or(missing, err) // it is there, and what it needs is not
 		}
 	}
-	if denied != nil {
-		return "", denied
+	return "", cmp.Or(denied, missing, notFound("cannot run %s: not found in PATH=%s", name, path))
+}
+
+// examine tells why execve would not run file, as an [*ExitError].
+func examine(file string) error {
+	if err := runnable(file); err != nil {
+		return exitError(file, err)
 	}
-	return "", notFound("cannot run %s: not found in PATH=%s", name, path)
+	return interpreted(file)
 }
 
 // runnable tells why the kernel would not execute file; nil when it would try.
@@ -81,10 +86,7 @@ const (
 
 // exitError gives the failure to run file its code and its text.
 func exitError(file string, err error) error {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
+	err = withoutPath(err)
 	if errors.Is(err, fs.ErrNotExist) {
 		return notFound("cannot run %s: %w", file, err)
 	}
@@ -93,6 +95,15 @@ func exitError(file string, err error) error {
 		hint = "; is its mode executable (chmod +x) for this user, and its volume not mounted noexec?"
 	}
 	return cannotRun("cannot run %s: %w%s", file, err, hint)
+}
+
+// withoutPath returns the cause of a failure whose text names the path already.
+func withoutPath(err error) error {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err
+	}
+	return err
 }
 
 func notFound(format string, args ...any) error {

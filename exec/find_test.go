@@ -29,6 +29,8 @@ func TestFind(t *testing.T) {
 	write(t, "denied/it", "#!/bin/sh\n", 0o644)
 	write(t, "denied2/it", "#!/bin/sh\n", 0o644)
 	write(t, "orphan", "#! /no/such/shell\n", 0o755)
+	write(t, "c/orphan", "#!/bin/sh\n", 0o755)
+	write(t, "denied/orphan", "#! /no/such/shell\n", 0o644)
 	for _, test := range []struct {
 		name, path string
 		want       string
@@ -46,6 +48,10 @@ func TestFind(t *testing.T) {
 		{name: "./none", path: "a", code: 127, text: "cannot run ./none: no such file or directory"},
 		{name: "", path: "a", code: 127, text: "cannot run the program: its name is empty"},
 		{name: "a/", path: "a", code: 126, text: "cannot run a/: is a directory"},
+		// execvp looks on after ENOENT, which was once the end of the search here.
+		{name: "orphan", path: ".:c", want: "c/orphan"},
+		{name: "orphan", path: ".:denied", code: 126, text: "cannot run denied/orphan: permission denied"},
+		{name: "orphan", path: "it:.:none", code: 127, text: "cannot run ./orphan: its interpreter /no/such/shell does not exist"},
 		{name: "orphan", path: ".", code: 127, text: "cannot run ./orphan: its interpreter /no/such/shell does not exist"},
 	} {
 		got, err := Find(test.name, test.path)

@@ -33,11 +33,7 @@ func interpretation(file string, depth int) (int, error) {
 	if interpreter == "" || depth == 0 {
 		return 0, nil
 	}
-	err := runnable(interpreter)
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		err = path.Err
-	}
+	err := withoutPath(runnable(interpreter))
 	switch {
 	case err == nil:
 		code, err := interpretation(interpreter, depth-1)

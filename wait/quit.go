@@ -37,7 +37,7 @@ func (o QuitOutcome) String() string {
 
 // ParseQuit makes a target for [Quit] of the name of a sidecar (see [Sidecars])
 // or an http or https URL of this machine: localhost, 127.0.0.0/8 or ::1. Its
-// fragment may have header, ca and insecure, as in [Parse].
+// fragment may have header, and for https ca and insecure, as in [Parse].
 //
 // getenv returns the value of an environment variable; it is asked for the token
 // of a sidecar that wants one ([Sidecar.Token]).
@@ -52,7 +52,8 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	}
 	target, err := parseQuitURL(sidecar.Quit + tokenOption(sidecar, getenv))
 	if err != nil {
-		return Target{}, err
+		_, variable, _ := strings.Cut(sidecar.Token, ":")
+		return Target{}, fmt.Errorf("cannot send the value of %s to %s: it has a line break, or a NUL", variable, s)
 	}
 	if len(sidecar.Ready) > 0 {
 		named, err := parseName(s)
@@ -63,6 +64,12 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	}
 	target.Name, target.Sidecar = s, sidecar
 	return target, nil
+}
+
+// ParseQuitList makes targets for [Quit] of a comma-separated list. A comma inside a
+// URL is written %2C.
+func ParseQuitList(s string, getenv func(string) string) ([]Target, error) {
+	return parseList(s, func(item string) (Target, error) { return ParseQuit(item, getenv) })
 }
 
 func unknownQuit(name string) error {
@@ -101,7 +108,11 @@ func parseQuitURL(s string) (Target, error) {
 	case !isLoopback(u.Hostname()):
 		return Target{}, fmt.Errorf("cannot use %q: a quit is for this pod only: write localhost for the host", redactText(s))
 	}
-	o, err := parseOptions(u, []string{"header", "ca", "insecure"})
+	known := []string{"header"}
+	if secureSchemes[u.Scheme] {
+		known = append(known, "ca", "insecure")
+	}
+	o, err := parseOptions(u, known)
 	if err != nil {
 		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), err)
 	}

@@ -198,7 +198,7 @@ func TestParseQuit(t *testing.T) {
 		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a quit is for this pod only: write localhost for the host`,
 		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a quit is for this pod only: write localhost for the host`,
 		"tcp://localhost:80":            `cannot use "tcp://localhost:80": a quit is a POST: write http:// or https://`,
-		"http://localhost:1/#status=2":  `cannot use "http://localhost:1/#***": unknown option #status: http:// knows #header, #ca, #insecure`,
+		"http://localhost:1/#status=2":  `cannot use "http://localhost:1/#***": unknown option #status: http:// knows #header`,
 		"http://127.0.0.1.evil.com/":    `cannot use "http://127.0.0.1.evil.com/": a quit is for this pod only: write localhost for the host`,
 	} {
 		if _, err := ParseQuit(s, token); err == nil || err.Error() != want {
@@ -209,6 +209,15 @@ func TestParseQuit(t *testing.T) {
 		if _, err := ParseQuit(s, token); err != nil {
 			t.Errorf("%q: %v", s, err)
 		}
+	}
+}
+
+// A token that ends in a line break was once told as a mistake in a #header that nobody
+// had written.
+func TestQuitTokenThatCannotBeSent(t *testing.T) {
+	_, err := ParseQuit("dapr", func(string) string { return "s3cret\n" })
+	if want := "cannot send the value of DAPR_API_TOKEN to dapr: it has a line break, or a NUL"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

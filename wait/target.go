@@ -77,7 +77,7 @@ func Parse(s string) (Target, error) {
 		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), urlFault(err))
 	}
 	target, err := parseURL(u)
-	if err == errNotFragment {
+	if err == errNotFragment || err == errNotPath {
 		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), err)
 	}
 	if err != nil {
@@ -92,12 +92,26 @@ func ParseList(s string) ([]Target, error) {
 	if strings.TrimSpace(s) == "none" {
 		return nil, nil
 	}
+	return parseList(s, Parse)
+}
+
+// errRest is what follows a URL in a list and is nothing: perhaps what stood after a
+// comma in a password, a query or a header, and so not shown.
+var errRest = errors.New("cannot use what follows a URL and a comma: it is no target; a comma inside a URL is written %2C")
+
+// parseList makes targets of a comma-separated list, each by parse.
+func parseList(s string, parse func(string) (Target, error)) ([]Target, error) {
 	var (
-		targets []Target
-		errs    []error
+		targets  []Target
+		errs     []error
+		afterURL bool
 	)
 	for item := range strings.SplitSeq(s, ",") {
-		target, err := Parse(item)
+		target, err := parse(item)
+		if afterURL && errors.As(err, new(strangeName)) {
+			err = errRest
+		}
+		afterURL = afterURL || strings.Contains(item, "://")
 		targets = append(targets, target)
 		errs = append(errs, err)
 	}
@@ -182,8 +196,11 @@ func unknownSidecar(name string, names []string, url string) error {
 	if near := nearest.To(name, names); near != "" {
 		return fmt.Errorf("unknown sidecar %q: did you mean %s?", name, near)
 	}
-	return fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)
+	return strangeName{fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)}
 }
+
+// strangeName is the error of a name that is not near to any.
+type strangeName struct{ error }
 
 func parseURL(u *url.URL) (Target, error) {
 	scheme, ok := schemes[u.Scheme]
@@ -205,6 +222,9 @@ func parseURL(u *url.URL) (Target, error) {
 	return target, nil
 }
 
+// errNotPath says that what looks like a path may be the end of a password.
+var errNotPath = errors.New("a / in a password must be written %2F, and an @ in a path %40")
+
 // endpoint returns where a target of this scheme listens.
 func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 	if s.path {
@@ -215,6 +235,8 @@ func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 	}
 	port := cmp.Or(u.Port(), s.port)
 	switch {
+	case strings.Contains(u.EscapedPath(), "@"):
+		return nil, errNotPath
 	case u.Hostname() == "":
 		return nil, fmt.Errorf("it has no host: write %s://HOST:%s", u.Scheme, cmp.Or(port, "PORT"))
 	case port == "":

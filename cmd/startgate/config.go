@@ -100,11 +100,9 @@ func settingError(err *envconfig.ParseError) error {
 	return fmt.Errorf("%s=%q: %w", err.KeyName, err.Value, err.Err)
 }
 
-// isInjectedByKubelet tells whether a variable is one that every pod gets for a
-// Service whose name begins with startgate.
-func isInjectedByKubelet(name string) bool {
-	return regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`).MatchString(name)
-}
+// injectedByKubelet is how variables are named that every pod gets for a Service
+// whose name begins with startgate.
+var injectedByKubelet = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
 
 // unknown returns a warning for each variable that looks like a setting and is
 // none.
@@ -116,7 +114,7 @@ func unknown(environ []string) []string {
 	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || isInjectedByKubelet(name) {
+		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet.MatchString(name) {
 			continue
 		}
 		note := name + " is no setting of startgate and has no effect"

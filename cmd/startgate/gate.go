@@ -61,7 +61,6 @@ func (g *gate) run() error {
 		err = g.start(command.program)
 	}
 	g.metrics.write()
-	g.metrics.close()
 	return err
 }
 
@@ -121,7 +120,6 @@ func (g *gate) handOver(program exec.Program) error {
 	g.metrics.started()
 	g.metrics.write()
 	if !g.pod.supervise {
-		g.metrics.close()
 		err := exec.Replace(program, g.signals)
 		g.metrics.notStarted()
 		return err

@@ -29,10 +29,9 @@ var hints = []func(context.Context, stuck) string{
 	unresolved, gone, moved, absent, istioHint, sidecarHint, daprHint, fileHint, refusedHint, droppedHint,
 }
 
-// hint returns the first hint for a target and its last answer; nothing when there
-// is no more to say. It may take a second.
-func (g *gate) hint(ctx context.Context, target wait.Target, last wait.Answer) string {
-	s := stuck{target, last, g.pod.seen[target.Name], g.config.SidecarStatus == nil}
+// hint returns the first hint; nothing when there is no more to say. It may take a
+// second.
+func (s stuck) hint(ctx context.Context) string {
 	for _, hint := range hints {
 		if text := hint(ctx, s); text != "" {
 			return text
@@ -62,6 +61,8 @@ func moved(ctx context.Context, s stuck) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || s.target.Sidecar.Knock == "" {
 		return ""
 	}
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
 	knocks := s.target.Knock
 	if knocks[len(knocks)-1].Probe(ctx).Outcome == wait.Refused {
 		return ""

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -65,6 +67,14 @@ func outputOf(t *testing.T, settings []string, args ...string) string {
 		t.Fatal(err)
 	}
 	return string(out)
+}
+
+// readyServer returns the URL of a server that says yes at once.
+func readyServer(t testing.TB) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 func readIfThere(t *testing.T, file string) string {

@@ -20,9 +20,8 @@ import (
 // metrics counts for Prometheus. Without a setting it is nil, and its methods do
 // nothing.
 type metrics struct {
-	log    *slog.Logger
-	files  []string
-	server *http.Server // nil: none
+	log   *slog.Logger
+	files []string
 
 	registry  *prometheus.Registry
 	probes    *prometheus.CounterVec
@@ -88,7 +87,7 @@ func (m *metrics) register(supervise bool) {
 	m.quits = counter("quits_total", "Sidecars told to quit, by what came of it.", "target", "outcome")
 }
 
-// serve serves /metrics at addr until close.
+// serve serves /metrics at addr until execve, or the end, closes the socket.
 func (m *metrics) serve(addr string) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
@@ -97,8 +96,8 @@ func (m *metrics) serve(addr string) {
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
-	m.server = &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
-	go func() { _ = m.server.Serve(quietListener{listener}) }()
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
+	go func() { _ = server.Serve(quietListener{listener}) }()
 }
 
 // quietListener accepts connections that are quiet when the other side hangs up.
@@ -134,13 +133,6 @@ func (m *metrics) write() {
 		if err := prometheus.WriteToTextfile(file, m.registry); err != nil {
 			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, reasonOf(err)))
 		}
-	}
-}
-
-// close ends the serving.
-func (m *metrics) close() {
-	if m != nil && m.server != nil {
-		_ = m.server.Close()
 	}
 }
 

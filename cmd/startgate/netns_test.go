@@ -240,7 +240,7 @@ const (
 
 const (
 	skips     = `istio is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty)`
-	although  = `waiting for istio although STARTGATE_SIDECAR_STATUS is empty: `
+	although  = `the pod seems to have istio although STARTGATE_SIDECAR_STATUS is empty: `
 	answering = although + "its port answers"
 	symptom   = although + "outbound traffic is redirected to a proxy that does not listen"
 )

@@ -92,7 +92,7 @@ func (g *gate) isIstioAbsent(ctx context.Context) bool {
 		g.pod.skipped = "istio is not waited for: the pod is not injected (" + sidecarStatus + " is empty)"
 		return true
 	}
-	g.pod.notes = append(g.pod.notes, "waiting for istio although "+sidecarStatus+" is empty: "+sign)
+	g.pod.notes = append(g.pod.notes, "the pod seems to have istio although "+sidecarStatus+" is empty: "+sign)
 	return false
 }
 

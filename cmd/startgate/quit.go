@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -35,10 +36,19 @@ func (g *gate) quitAll(ctx context.Context) error {
 	limit := time.Duration(g.config.QuitTimeout)
 	timed, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
+	half, enough := context.WithTimeout(ctx, limit/2)
+	defer enough()
+	if !slices.ContainsFunc(g.pod.quits, isMesh) {
+		enough() // nobody is to be told after the others
+	}
 	var others, mesh sync.WaitGroup
 	for _, target := range g.pod.quits {
 		if !isMesh(target) {
-			others.Go(func() { g.quitOne(ctx, timed, target) })
+			others.Go(func() {
+				if g.quitOne(ctx, timed, target) == wait.Accepted {
+					wait.AwaitGone(half, target) // it may need the mesh to drain
+				}
+			})
 		}
 	}
 	gone := make(chan struct{})
@@ -48,8 +58,7 @@ func (g *gate) quitAll(ctx context.Context) error {
 	}()
 	select {
 	case <-gone:
-	case <-time.After(limit / 2):
-	case <-ctx.Done():
+	case <-half.Done():
 	}
 	for _, target := range g.pod.quits {
 		if isMesh(target) {
@@ -63,8 +72,9 @@ func (g *gate) quitAll(ctx context.Context) error {
 
 func isMesh(target wait.Target) bool { return target.Sidecar != nil && target.Sidecar.Mesh }
 
-// quitOne tells one to quit, under timed, and watches whether it goes, under ctx.
-func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) {
+// quitOne tells one to quit, under timed, and watches whether it goes, under ctx. It
+// returns what came of telling it.
+func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) wait.QuitOutcome {
 	began := time.Now()
 	outcome, answer := wait.Quit(timed, target, g.pod.seen[target.Name])
 	g.metrics.quit(target, outcome, time.Since(began))
@@ -80,6 +90,7 @@ func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) {
 	case wait.NeverSeen:
 		g.log.Warn(fmt.Sprintf("%s was never seen, and may still start and keep the pod: %s%s", target.Name, answer.Detail, unquit(target)))
 	}
+	return outcome
 }
 
 // watch tells whether a sidecar that accepted the quit is gone soon.

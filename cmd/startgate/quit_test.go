@@ -40,8 +40,8 @@ func (s *leaver) told() []time.Time {
 func newLeaver(t *testing.T, quit func(w http.ResponseWriter, r *http.Request, server *httptest.Server)) *leaver {
 	t.Helper()
 	s := &leaver{}
-	var server *httptest.Server
-	server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(nil)
+	server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodPost {
 			return
 		}
@@ -49,7 +49,8 @@ func newLeaver(t *testing.T, quit func(w http.ResponseWriter, r *http.Request, s
 		s.posts = append(s.posts, time.Now())
 		s.mu.Unlock()
 		quit(w, r, server)
-	}))
+	})
+	server.Start()
 	t.Cleanup(server.Close)
 	s.url = server.URL
 	return s
@@ -225,7 +226,7 @@ func TestQuitAfterASignal(t *testing.T) {
 
 	// The application's end by the signal is its own.
 	s = newLeaver(t, quitsAtOnce)
-	code, log = interrupt(t, []string{"STARTGATE_QUIT=" + s.url}, []string{"APP UP"}, "sh", "-c", `trap 'kill $!; exit 9' TERM; sleep 60 & echo APP UP >&2; wait`)
+	code, log = interrupt(t, []string{"STARTGATE_QUIT=" + s.url}, []string{"APP UP"}, "sh", "-c", `trap 'exit 9' TERM; echo APP UP >&2; while :; do sleep 0.05; done`)
 	if code != 9 || len(s.told()) != 1 {
 		t.Errorf("exit code is %d and the sidecar was told %d times, want 9 and 1; log:\n%s", code, len(s.told()), log)
 	}
@@ -258,15 +259,19 @@ func quitOrder(t *testing.T, limit time.Duration, others, mesh *leaver) {
 	}
 }
 
+// Once the mesh was told after a second, which is how long the log watches an other
+// that drains.
 func TestQuitTellsTheMeshLast(t *testing.T) {
-	var gone time.Time
-	other := newLeaver(t, func(_ http.ResponseWriter, _ *http.Request, server *httptest.Server) {
-		time.AfterFunc(200*time.Millisecond, func() { gone = time.Now(); server.Config.Close() })
-	})
-	mesh := newLeaver(t, quitsAtOnce)
-	quitOrder(t, 10*time.Second, other, mesh)
-	if len(other.told()) != 1 || len(mesh.told()) != 1 || mesh.told()[0].Before(gone) {
-		t.Errorf("the mesh was told at %v, want after %v, when the other had gone", mesh.told(), gone)
+	for _, drain := range []time.Duration{200 * time.Millisecond, 1500 * time.Millisecond} {
+		gone := make(chan time.Time, 1)
+		other := newLeaver(t, func(_ http.ResponseWriter, _ *http.Request, server *httptest.Server) {
+			time.AfterFunc(drain, func() { gone <- time.Now(); server.Config.Close() })
+		})
+		mesh := newLeaver(t, quitsAtOnce)
+		quitOrder(t, 10*time.Second, other, mesh)
+		if at := <-gone; len(other.told()) != 1 || len(mesh.told()) != 1 || mesh.told()[0].Before(at) {
+			t.Errorf("the mesh was told at %v, want after %v, when the other had gone", mesh.told(), at)
+		}
 	}
 }
 

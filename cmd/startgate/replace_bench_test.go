@@ -3,20 +3,10 @@
 package main
 
 import (
-	"net/http"
-	"net/http/httptest"
 	"os/exec"
 	"testing"
 	"time"
 )
-
-// readyServer returns the URL of a server that says yes at once.
-func readyServer(t testing.TB) string {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(server.Close)
-	return server.URL
-}
 
 // readySidecar returns a sidecar that is ready.
 func readySidecar(b *testing.B) *standIn {

@@ -70,12 +70,15 @@ func (g *gate) report(err error) int {
 // terminationLog is where the kubelet looks for why a container ended.
 const terminationLog = "/dev/termination-log"
 
-// leaveMessage writes a container's termination message, where there is one.
+// leaveMessage writes a container's termination message, where there is none yet: of
+// a script that runs startgate --wait, it may be what the application wrote.
 func leaveMessage(text string) {
-	f, err := os.OpenFile(terminationLog, os.O_WRONLY|os.O_TRUNC, 0)
+	f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0)
 	if err != nil {
 		return
 	}
 	defer f.Close()
-	fmt.Fprintln(f, "startgate: "+text)
+	if info, err := f.Stat(); err == nil && info.Size() == 0 {
+		fmt.Fprintln(f, "startgate: "+text)
+	}
 }

@@ -13,16 +13,22 @@ import (
 )
 
 // answer makes everything on addr answer with this status and body.
-func answer(t *testing.T, addr string, status int, body string) *http.Server {
+func answer(t *testing.T, addr string, status int, body string) {
 	t.Helper()
-	listener := listenOn(t, addr)
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	serveBy(t, addr, func(w http.ResponseWriter, _ *http.Server) {
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
-	})}
+	})
+}
+
+// serveBy starts a server that does this when it is asked.
+func serveBy(t *testing.T, addr string, does func(http.ResponseWriter, *http.Server)) {
+	t.Helper()
+	listener := listenOn(t, addr)
+	server := &http.Server{}
+	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { does(w, server) })
 	go server.Serve(listener)
 	t.Cleanup(func() { server.Close() })
-	return server
 }
 
 // A pod that is stuck explains itself: the message that ends the wait, or tells of
@@ -68,8 +74,7 @@ func TestStuck(t *testing.T) {
 		{
 			"the sidecar is gone after it had answered", "",
 			func(t *testing.T) {
-				server := answer(t, agentAddr, 503, "")
-				server.Handler = http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				serveBy(t, agentAddr, func(w http.ResponseWriter, server *http.Server) {
 					w.WriteHeader(503)
 					go server.Close()
 				})

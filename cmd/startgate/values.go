@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -44,13 +45,9 @@ type quits []wait.Target
 
 // Decode parses value.
 func (q *quits) Decode(value string) error {
-	var errs []error
-	for item := range strings.SplitSeq(value, ",") {
-		target, err := wait.ParseQuit(item, os.Getenv)
-		*q = append(*q, target)
-		errs = append(errs, err)
-	}
-	return errors.Join(errs...)
+	list, err := wait.ParseQuitList(value, os.Getenv)
+	*q = list
+	return err
 }
 
 // String returns the names of the targets, without credentials.
@@ -81,7 +78,7 @@ func (p *positive) Decode(value string) error {
 
 func parseDuration(value string) (time.Duration, error) {
 	parsed, err := time.ParseDuration(value)
-	_, notNumber := strconv.ParseFloat(value, 64)
+	_, notNumber := time.ParseDuration(value + "s")
 	switch {
 	case err == nil && parsed < 0:
 		return 0, fmt.Errorf("must not be negative, write %v", -parsed)
@@ -162,10 +159,8 @@ func (l *level) Decode(value string) error {
 }
 
 func oneOf(value string, words ...string) error {
-	for _, word := range words {
-		if value == word {
-			return nil
-		}
+	if slices.Contains(words, value) {
+		return nil
 	}
 	last := len(words) - 1
 	return fmt.Errorf("write %s or %s", strings.Join(words[:last], ", "), words[last])

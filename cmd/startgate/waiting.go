@@ -60,6 +60,7 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		g.metrics.waitingFor(target)
 		err := p.wait(timed)
 		took := time.Since(p.began)
+		g.pod.seen[target.Name] = g.pod.seen[target.Name] || p.heard
 		g.metrics.waitedFor(target, took)
 		g.waited.add(waited{name: target.Name, took: took, probes: p.probes})
 		var timeout *wait.TimeoutError
@@ -69,7 +70,7 @@ func (g *gate) waitForAll(ctx context.Context) error {
 			g.pod.seen[target.Name] = true // so that nobody waits for it when it is to quit
 			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.config.AbsentAfter))
 		case errors.As(err, &timeout):
-			return g.gaveUp(ctx, timeout)
+			return p.gaveUp(ctx, timeout)
 		default:
 			return p.interrupted(err)
 		}
@@ -79,10 +80,10 @@ func (g *gate) waitForAll(ctx context.Context) error {
 
 // gaveUp is the end of a wait whose time is over: nil when the program is to start
 // all the same.
-func (g *gate) gaveUp(ctx context.Context, timeout *wait.TimeoutError) error {
-	err := g.because(timeout, g.hint(ctx, timeout.Target, timeout.Last))
-	if g.config.OnTimeout == "start" {
-		g.log.Warn(err.Error(), "on_timeout", g.config.OnTimeout)
+func (p *progress) gaveUp(ctx context.Context, timeout *wait.TimeoutError) error {
+	err := p.because(timeout, p.stuck().hint(ctx))
+	if p.config.OnTimeout == "start" {
+		p.log.Warn(err.Error(), "on_timeout", p.config.OnTimeout)
 		return nil
 	}
 	return err
@@ -101,12 +102,11 @@ func (g *gate) because(err error, hint string) error {
 
 // interrupted is the end of a wait that a signal ended.
 func (p *progress) interrupted(by error) error {
-	answer, probes := p.lastAnswer()
-	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), probes)
-	if answer.Detail != "" {
-		text += ": " + answer.Detail
+	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), p.probes)
+	if p.last.Detail != "" {
+		text += ": " + p.last.Detail
 	}
-	return p.because(fmt.Errorf("%w while %s was %s", by, p.target.Name, text), p.hint(context.Background(), p.target, answer))
+	return p.because(fmt.Errorf("%w while %s was %s", by, p.target.Name, text), p.stuck().hint(context.Background()))
 }
 
 // wait waits for the target and tells the log how that goes.
@@ -138,14 +138,15 @@ type progress struct {
 
 	mu     sync.Mutex
 	last   wait.Answer
+	heard  bool // it has answered
 	probes wait.Counts
 }
 
-// lastAnswer returns the last answer and how many there were of each kind.
-func (p *progress) lastAnswer() (wait.Answer, wait.Counts) {
+// stuck returns the wait as it is.
+func (p *progress) stuck() stuck {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.last, p.probes
+	return stuck{p.target, p.last, p.heard, p.config.SidecarStatus == nil}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.
@@ -153,11 +154,9 @@ func (p *progress) observe(e wait.Event) {
 	p.mu.Lock()
 	p.last = e.Answer
 	p.probes[e.Answer.Outcome]++
+	p.heard = p.heard || e.Answer.Heard()
 	p.mu.Unlock()
 	p.metrics.probed(e)
-	if e.Answer.Heard() {
-		p.pod.seen[p.target.Name] = true
-	}
 	switch {
 	case e.Answer.Outcome == wait.Ready:
 		p.log.Info(p.target.Name+" is ready", "after", e.Waited.Round(time.Millisecond))
@@ -190,13 +189,16 @@ func (p *progress) report(ctx context.Context) {
 			return
 		case <-time.After(time.Until(p.began.Add(at))):
 		}
-		answer, _ := p.lastAnswer()
+		s := p.stuck()
 		var attrs []any
 		if at >= hintAfter {
-			if hint := p.hint(ctx, p.target, answer); hint != "" {
+			if hint := s.hint(ctx); hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
 		}
-		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, answer.Detail), attrs...)
+		if ctx.Err() != nil {
+			return // the wait ended while the hint was looked for, which is then no longer true
+		}
+		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, s.last.Detail), attrs...)
 	}
 }

@@ -1,0 +1,22 @@
+package main
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/startgate/startgate/wait"
+)
+
+// Where the status port refuses and the queue of who listens on 15021 is full, the
+// hint once took two minutes, and neither STARTGATE_TIMEOUT nor a signal ended that.
+func TestHintIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hangs := wait.ProbeFunc(func(ctx context.Context) wait.Answer {
+			<-ctx.Done()
+			return wait.Answer{Outcome: wait.Timeout}
+		})
+		target := wait.Target{Sidecar: &wait.Sidecar{Knock: "localhost:15021"}, Knock: []wait.Prober{hangs}}
+		moved(context.Background(), stuck{target: target, last: wait.Answer{Outcome: wait.Refused}})
+	})
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/startgate/startgate/wait"
+)
+
+// A progress line with a hint once read, without a lock, what each probe writes: a
+// race that Go may end the program for. Only go test -race sees it.
+func TestProgressAndProbesShareNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		never := wait.ProbeFunc(func(context.Context) wait.Answer { return wait.Answer{Outcome: wait.NotReady} })
+		g := &gate{
+			log:    slog.New(slog.DiscardHandler),
+			config: Config{Timeout: duration(time.Hour), BackoffMax: positive(time.Second), AttemptTimeout: positive(time.Second)},
+			pod:    pod{targets: []wait.Target{{Name: "never", Prober: never}}, seen: map[string]bool{}},
+		}
+		if err := g.waitForAll(t.Context()); codeOf(err) != codeTimeout || !g.pod.seen["never"] {
+			t.Errorf("error is %v, and it was seen: %t", err, g.pod.seen["never"])
+		}
+	})
+}
+
+// A wait that ended while a hint was looked for was once told to go on, after the
+// line that it is over, and with a hint that was no longer true.
+func TestNoProgressAfterTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := wait.ProbeFunc(func(ctx context.Context) wait.Answer {
+			<-ctx.Done()
+			return wait.Answer{Outcome: wait.Failed}
+		})
+		var log bytes.Buffer
+		p := &progress{
+			gate: &gate{log: slog.New(slog.NewTextHandler(&log, nil))}, began: time.Now(),
+			last:   wait.Answer{Outcome: wait.Refused},
+			target: wait.Target{Sidecar: &wait.Sidecar{Knock: "localhost:15021"}, Knock: []wait.Prober{slow}},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		time.AfterFunc(hintAfter+100*time.Millisecond, cancel)
+		p.report(ctx)
+		if strings.Contains(log.String(), "after 10s") {
+			t.Errorf("the wait is over, and the log says\n%s", log.String())
+		}
+	})
+}
