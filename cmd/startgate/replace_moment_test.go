@@ -16,16 +16,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moments returns how often a test tries, n times STARTGATE_TEST_MOMENTS.
+// moments returns how often a test tries, n times TEST_MOMENTS.
 func moments(t *testing.T, n int) int {
 	t.Helper()
-	text := os.Getenv("STARTGATE_TEST_MOMENTS")
+	text := os.Getenv("TEST_MOMENTS")
 	if text == "" {
 		return n
 	}
 	times, err := strconv.Atoi(text)
 	if err != nil {
-		t.Fatalf("STARTGATE_TEST_MOMENTS=%q: %v", text, err)
+		t.Fatalf("TEST_MOMENTS=%q: %v", text, err)
 	}
 	return n * times
 }
