@@ -32,12 +32,29 @@ func Catch(signals ...syscall.Signal) *Signals {
 // Also begins to catch more signals. They do not end a [Signals.Context]; they are
 // kept for [Supervise].
 func (s *Signals) Also(signals ...syscall.Signal) {
+	var caught []os.Signal
 	for _, sig := range signals {
 		if !ignored(sig) {
-			signal.Notify(s.arrived, sig)
+			caught = append(caught, sig)
 			s.all = append(s.all, sig)
 		}
 	}
+	if len(caught) == 0 {
+		return // Notify takes that for all signals
+	}
+	elsewhere(func() { signal.Notify(s.arrived, caught...) })
+}
+
+// elsewhere calls f in another goroutine. For each signal package signal asks one that
+// has a thread of its own; from a goroutine that has one too, as the main one does,
+// that takes several times as long.
+func elsewhere(f func()) {
+	done := make(chan struct{})
+	go func() {
+		f()
+		close(done)
+	}()
+	<-done
 }
 
 // Context returns a context that ends with parent, with the returned function,
@@ -133,7 +150,7 @@ func (s *Signals) Stop() error {
 	if s == nil {
 		return nil
 	}
-	signal.Stop(s.arrived) // what had arrived is in the channel when it returns
+	elsewhere(func() { signal.Stop(s.arrived) }) // what had arrived is in the channel when it returns
 	s.collect()
 	return s.last()
 }
