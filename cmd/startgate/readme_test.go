@@ -250,3 +250,42 @@ func TestREADMEMovingOver(t *testing.T) {
 		}
 	}
 }
+
+// TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
+// that of who gave up in a line of who was ended.
+func TestREADMELogPatterns(t *testing.T) {
+	need(t, "timeout")
+	settings := []string{
+		"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1",
+		"STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
+	}
+	gaveUp := outputOf(t, settings, "true")
+	started := outputOf(t, append(settings, "STARTGATE_ON_TIMEOUT=start"), "true")
+	cmd := exec.CommandContext(t.Context(), "timeout", "--signal=TERM", "0.5", binary, "true")
+	cmd.Env = settings
+	ended, _ := cmd.CombinedOutput()
+	messages := func(log string) (found []string) {
+		for _, match := range regexp.MustCompile(`"message":"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(log, -1) {
+			found = append(found, match[1])
+		}
+		return found
+	}
+	patterns := regexp.MustCompile(`jsonPayload\.message=~"([^"]+)"`).FindAllStringSubmatch(readme(t), -1)
+	if len(patterns) < 5 {
+		t.Fatalf("README.md has only %q", patterns)
+	}
+	for _, match := range patterns {
+		pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\|`, "|"))
+		if !slices.ContainsFunc(messages(gaveUp+started+string(ended)), pattern.MatchString) {
+			t.Errorf("no line has %s:\n%s%s%s", pattern, gaveUp, started, ended)
+		}
+	}
+	isGivenUp := func(m string) bool {
+		return strings.Contains(m, " not ready after ") && !strings.Contains(m, "ended by SIG")
+	}
+	for log, want := range map[string]bool{gaveUp: true, started: true, string(ended): false} {
+		if slices.ContainsFunc(messages(log), isGivenUp) != want {
+			t.Errorf("who gave up is found: %t in\n%s", !want, log)
+		}
+	}
+}
