@@ -29,12 +29,12 @@ func Catch(signals ...syscall.Signal) *Signals {
 	return s
 }
 
-// Also begins to catch more signals. They do not end a [Signals.Context]; they are
-// kept for [Supervise].
+// Also begins to catch more signals; those that are caught already stay so. They do
+// not end a [Signals.Context]; they are kept for [Supervise].
 func (s *Signals) Also(signals ...syscall.Signal) {
 	var caught []os.Signal
 	for _, sig := range signals {
-		if !ignored(sig) {
+		if !slices.Contains(s.all, sig) && !ignored(sig) {
 			caught = append(caught, sig)
 			s.all = append(s.all, sig)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"testing"
 	"time"
@@ -154,5 +155,19 @@ func TestSignalName(t *testing.T) {
 	err := &SignalError{syscall.SIGTERM}
 	if err.Code() != 143 || err.Error() != "ended by SIGTERM" {
 		t.Errorf("TERM: code %d, %v", err.Code(), err)
+	}
+}
+
+// What is caught already is not caught once more, which takes time and changes nothing.
+func TestAlsoTwice(t *testing.T) {
+	s := catch(t, syscall.SIGUSR1)
+	s.Also(syscall.SIGUSR2, syscall.SIGUSR1)
+	s.Also(syscall.SIGUSR2)
+	if want := []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2}; !slices.Equal(s.caught(), want) {
+		t.Errorf("caught are %v, want %v", s.caught(), want)
+	}
+	send(t, s, syscall.SIGUSR2)
+	if n := len(s.arrived); n != 1 {
+		t.Errorf("USR2 arrived %d times", n)
 	}
 }
