@@ -25,7 +25,7 @@ func connectNow(network, addr string) (answer Answer, ok bool) {
 		}
 	}
 	switch {
-	case err == unix.ECONNREFUSED, isAbsent(network, addr, err), err == nil && isToItself(fd):
+	case err == unix.ECONNREFUSED, isAbsent(network, addr, err), err == nil && isToItself(fd, to):
 		return noListener, true
 	case err == nil:
 		return aListener, true
@@ -56,23 +56,18 @@ func outcomeOf(fd int) error {
 	return nil
 }
 
-// isToItself tells whether a connection has met itself, as [dial] describes.
-func isToItself(fd int) bool {
-	local, err := unix.Getsockname(fd)
+// isToItself tells whether a connection to this address has met itself, as [dial]
+// describes: it comes from there, too.
+func isToItself(fd int, to netip.AddrPort) bool {
+	from, err := unix.Getsockname(fd)
 	if err != nil {
 		return false
 	}
-	remote, err := unix.Getpeername(fd)
-	if err != nil {
-		return false
-	}
-	switch local := local.(type) {
+	switch from := from.(type) {
 	case *unix.SockaddrInet4:
-		remote, ok := remote.(*unix.SockaddrInet4)
-		return ok && local.Port == remote.Port && local.Addr == remote.Addr
+		return to == netip.AddrPortFrom(netip.AddrFrom4(from.Addr), uint16(from.Port))
 	case *unix.SockaddrInet6:
-		remote, ok := remote.(*unix.SockaddrInet6)
-		return ok && local.Port == remote.Port && local.Addr == remote.Addr
+		return to == netip.AddrPortFrom(netip.AddrFrom16(from.Addr), uint16(from.Port))
 	}
 	return false
 }
