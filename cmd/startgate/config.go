@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"unicode"
 
 	"github.com/kelseyhightower/envconfig"
@@ -101,8 +102,10 @@ func settingError(err *envconfig.ParseError) error {
 }
 
 // injectedByKubelet is how variables are named that every pod gets for a Service
-// whose name begins with startgate.
-var injectedByKubelet = regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
+// whose name begins with startgate. Few starts have one to compare.
+var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
+})
 
 // unknown returns a warning for each variable that looks like a setting and is
 // none.
@@ -114,7 +117,7 @@ func unknown(environ []string) []string {
 	}
 	for _, entry := range environ {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet.MatchString(name) {
+		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
 			continue
 		}
 		note := name + " is no setting of startgate and has no effect"
