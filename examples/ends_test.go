@@ -231,17 +231,7 @@ var rows = []row{
 			},
 			want: timedOut(outcome{phase: "Failed", code: 124, told: yes}),
 		},
-		cell{
-			text:     "as above",
-			settings: []string{"STARTGATE_TIMEOUT=1s"},
-			app:      "echo working",
-			sidecar:  []string{"--hold-start"},
-			do: func(p *pod) {
-				p.until("app", tellsNone, 1)
-				p.release("istio-proxy", syscall.SIGUSR1)
-			},
-			want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(1), told: yes, log: []string{tellsNone}}),
-		},
+		lateSidecar(1),
 	},
 	{
 		"the same, and the sidecar starts later than that",
@@ -260,17 +250,7 @@ var rows = []row{
 				log: []string{"istio was never seen, and may still start and keep the pod"},
 			}),
 		},
-		cell{
-			text:     "as above",
-			settings: []string{"STARTGATE_TIMEOUT=1s"},
-			app:      "echo working",
-			sidecar:  []string{"--hold-start"},
-			do: func(p *pod) {
-				p.until("app", tellsNone, 2)
-				p.release("istio-proxy", syscall.SIGUSR1)
-			},
-			want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(2), told: yes, log: []string{tellsNone}}),
-		},
+		lateSidecar(2),
 	},
 	{
 		"the program does not exist, or cannot be run",
@@ -348,6 +328,21 @@ var rows = []row{
 			want: outcome{phase: "Succeeded", told: yes, log: []string{"stopping"}},
 		},
 	},
+}
+
+// lateSidecar is a cell of OnFailure with a sidecar that starts after so many tries.
+func lateSidecar(tries int) cell {
+	return cell{
+		text:     "as above",
+		settings: []string{"STARTGATE_TIMEOUT=1s"},
+		app:      "echo working",
+		sidecar:  []string{"--hold-start"},
+		do: func(p *pod) {
+			p.until("app", tellsNone, tries)
+			p.release("istio-proxy", syscall.SIGUSR1)
+		},
+		want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(tries), told: yes, log: []string{tellsNone}}),
+	}
 }
 
 // missing is instead of a script.

@@ -234,19 +234,8 @@ func anys(words []string) []any {
 func TestInstall(t *testing.T) {
 	host.ready(t)
 	t.Parallel()
-	p := play(t, inject(podIn(t, "install/deployment.yaml"), late...))
-	p.until("web", "istio is not ready yet", 1)
-	if p.listens("web", 8080) {
-		t.Error("the application has not waited")
-	}
-	p.release("istio-proxy", syscall.SIGUSR2)
-	eventually(t, "the startupProbe succeeds", func() bool { return p.listens("web", 8080) })
-	p.says("web", "istio is ready", "starting httpd", "mode=supervise")
-	began := time.Now()
-	p.stop(grace)
-	if s, took := p.state("web"), time.Since(began); s.ExitCode != 128+int(syscall.SIGTERM) || took > grace/2 {
-		t.Errorf("code %d after %v, want 143 at once", s.ExitCode, took)
-	}
+	p := webWaits(t, podIn(t, "install/deployment.yaml"), "supervise")
+	p.stopsWith("web", 128+int(syscall.SIGTERM))
 }
 
 // Vault's agent beside Istio: the application starts when the proxy is ready and

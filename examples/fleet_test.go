@@ -254,7 +254,7 @@ func TestKustomizePods(t *testing.T) {
 	})
 	t.Run("web", func(t *testing.T) {
 		t.Parallel()
-		webWaits(t, podOf(t, overlay["web"]))
+		webWaits(t, podOf(t, overlay["web"]), "replace")
 	})
 	t.Run("report", func(t *testing.T) {
 		t.Parallel()
@@ -275,7 +275,7 @@ func TestKustomizePods(t *testing.T) {
 
 // webWaits plays a pod of the web server, and checks that this listens when the
 // sidecar is ready and not before.
-func webWaits(t *testing.T, manifest object) {
+func webWaits(t *testing.T, manifest object, mode string) *pod {
 	t.Helper()
 	p := play(t, inject(manifest, late...))
 	p.until("web", "istio is not ready yet", 1)
@@ -284,7 +284,8 @@ func webWaits(t *testing.T, manifest object) {
 	}
 	p.release("istio-proxy", syscall.SIGUSR2)
 	eventually(t, "the startupProbe succeeds", func() bool { return p.listens("web", 8080) })
-	p.says("web", "istio is ready", "starting httpd", "mode=replace")
+	p.says("web", "istio is ready", "starting httpd", "mode="+mode)
+	return p
 }
 
 const fleetPolicy = "fleet/policy/policy.yaml"
@@ -436,7 +437,7 @@ func TestPolicyPods(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	webWaits(t, admitted)
+	webWaits(t, admitted, "replace")
 }
 
 // Kyverno's policies are the API server's, which the tests evaluate.

@@ -33,13 +33,19 @@ func TestReapsOrphans(t *testing.T) {
 			if adopted := len(childrenOf(t, i.pid())) - 1; adopted != test.orphans {
 				t.Errorf("startgate adopted %d orphans, want %d", adopted, test.orphans)
 			}
-			i.say("release")
-			i.out.until(t, "released")
-			until(t, "all orphans to be reaped", func() bool { return len(childrenOf(t, i.pid())) == 1 })
+			i.reapsAll()
 			i.say("end")
 			i.ends(42)
 		})
 	}
+}
+
+// reapsAll lets the orphans end, and waits until the application is the only child.
+func (i *init1) reapsAll() {
+	i.Helper()
+	i.say("release")
+	i.out.until(i, "released")
+	until(i, "all orphans to be reaped", func() bool { return len(childrenOf(i, i.pid())) == 1 })
 }
 
 // S7: the application's own code, when 20 orphans end in the same instant, and
