@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// What only the real binary can show is tested there: cmd/startgate/supervise_*_test.go.
+// What only the real binary can show is tested there: cmd/startgate/tests.
 
 // supervise calls Supervise as its contract wants it.
 func supervise(t *testing.T, s *Signals, options Options, argv ...string) (int, error) {

@@ -1,0 +1,105 @@
+//go:build linux
+
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// brokenStreams has an application that tells by a file that it is there.
+func brokenStreams(t *testing.T) {
+	need(t, "sh")
+	for _, test := range []struct {
+		name, through string
+		out, err      func(testing.TB) *os.File
+	}{
+		{"input closed", `exec "$@" <&-`, nil, nil},
+		{"output closed", `exec "$@" >&-`, nil, nil},
+		{"error closed", `exec "$@" 2>&-`, nil, nil},
+		{"all closed", `exec "$@" <&- >&- 2>&-`, nil, nil},
+		{"output full", `exec "$@"`, fullDevice, nil},
+		{"error full", `exec "$@"`, nil, fullDevice},
+		{"both full", `exec "$@"`, fullDevice, fullDevice},
+		{"nobody reads the output", `exec "$@"`, readerGone, nil},
+		{"nobody reads the errors", `exec "$@"`, nil, readerGone},
+		{"the errors' pipe is full", `exec "$@"`, nil, fullPipe},
+	} {
+		for _, mode := range []string{replaces, supervises} {
+			for _, ready := range []bool{true, false} {
+				t.Run(test.name+" "+mode+map[bool]string{true: "", false: " ended"}[ready], func(t *testing.T) {
+					t.Parallel()
+					file, target := t.TempDir()+"/started", newGated(t)
+					app := `trap 'exit 42' TERM; echo started >>"$0"; while :; do sleep 0.05; done`
+					cmd := exec.CommandContext(t.Context(), "sh", "-c", test.through, "sh", binary, "--", "sh", "-c", app, file)
+					cmd.Env = append(target.env(), "PATH="+os.Getenv("PATH"), "STARTGATE_"+mode)
+					var std [2]*os.File
+					for i, open := range []func(testing.TB) *os.File{test.out, test.err} {
+						if open != nil {
+							std[i] = open(t)
+						}
+					}
+					i := begin(t, cmd, std[:]...)
+					target.asked(t)
+					if !ready {
+						i.send(unix.SIGTERM)
+						i.ends(128 + int(unix.SIGTERM))
+						return
+					}
+					target.open()
+					until(t, "the application", func() bool { return readIfThere(t, file) != "" })
+					i.send(unix.SIGTERM)
+					i.ends(42)
+					if text := readIfThere(t, file); text != "started\n" {
+						t.Errorf("the application started so often:\n%s", text)
+					}
+				})
+			}
+		}
+	}
+}
+
+func fullDevice(t testing.TB) *os.File {
+	t.Helper()
+	f, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// readerGone is a pipe that nobody reads any more.
+func readerGone(t testing.TB) *os.File {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Close()
+	t.Cleanup(func() { w.Close() })
+	return w
+}
+
+// fullPipe is one that is read no more, and not closed. Who writes to it blocks.
+func fullPipe(t testing.TB) *os.File {
+	t.Helper()
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC|unix.O_NONBLOCK); err != nil {
+		t.Fatal(err)
+	}
+	for full := false; !full; {
+		_, err := unix.Write(ends[1], make([]byte, 4096))
+		full = err == unix.EAGAIN
+	}
+	if err := unix.SetNonblock(ends[1], false); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(ends[0]) })
+	w := os.NewFile(uintptr(ends[1]), "full pipe")
+	t.Cleanup(func() { w.Close() })
+	return w
+}

@@ -1,0 +1,109 @@
+//go:build linux
+
+package tests
+
+import (
+	"testing"
+
+	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
+)
+
+// fault is one line of the README's table of faults, and a test that makes it
+// happen to the real binary.
+type fault struct {
+	what, gets string
+	test       func(*testing.T)
+}
+
+// faults are the README's table.
+var faults = []fault{
+	{
+		"the sidecar's readiness flaps: 200, 503 and refused in turn",
+		"the application starts once, after the first 200",
+		flaps,
+	},
+	{
+		"it is ready for one answer only",
+		"the application starts; nobody asks again",
+		readyOnce,
+	},
+	{
+		"it restarts during the wait",
+		"the wait goes on, and the log says what has changed",
+		restarts,
+	},
+	{
+		"it dies between its 200 and the hand-over",
+		"the application starts all the same. With `STARTGATE_QUIT` the log says in the end that it is gone already; the code is the application's",
+		diesAfterReady,
+	},
+	{
+		"it accepts and never answers, drips a byte at a time, sends headers or a body without end, or resets the connection in its answer",
+		"not ready, and the log says which; one probe takes `STARTGATE_ATTEMPT_TIMEOUT` at most",
+		hostileAnswers,
+	},
+	{
+		"DNS is slow",
+		"a name that is resolved within `STARTGATE_ATTEMPT_TIMEOUT` is good; of another the log says `cannot resolve HOST: the name server does not answer`",
+		slowDNS,
+	},
+	{
+		"the clock is set forward or back",
+		"nothing, but for the times in the log: what is waited is measured by the monotonic clock",
+		clockSteps,
+	},
+	{
+		"the disk for the metrics is full",
+		"a warning; the application starts, and an older file is left as it was",
+		fullMetrics,
+	},
+	{
+		"the volume for `--install` is full",
+		"code 125; nothing is left of the copy, and an older one is left as it was",
+		fullInstall,
+	},
+	{
+		"no more file can be opened (`RLIMIT_NOFILE`)",
+		"not ready: `too many open files`; the application finds its limits unchanged. startgate needs 9 descriptors, and with less than 8 Go's runtime ends it with code 2",
+		noFiles,
+	},
+	{
+		"no more process can be started (the pod's PIDs, `RLIMIT_NPROC`)",
+		"replacing needs none; supervising ends with code 126, `resource temporarily unavailable`, and the sidecar is told. But when startgate needs another thread (it has about 10), and cannot have it, Go's runtime ends it with code 2, and nobody is told",
+		noProcesses,
+	},
+	{
+		"little address space (`RLIMIT_AS`)",
+		"startgate takes 1.3 GB of it, unused; with less Go's runtime ends it with code 2. The application finds its limit unchanged",
+		littleSpace,
+	},
+	{
+		"seccomp forbids `prctl`, `pidfd_open`, `io_uring_setup`, `waitid` and all that is newer",
+		"the application starts; supervising says what it does without",
+		olderProfile,
+	},
+	{
+		"a read-only root, no `/proc`, no `/dev`",
+		"nothing; without `/proc` see the environment [as PID 1](#as-pid-1)",
+		bareRoot,
+	},
+	{
+		"a hundredth of a CPU",
+		"the same, later",
+		littleCPU,
+	},
+	{
+		"standard input, output or error is closed, full, or nobody reads it",
+		"lines of the log are lost, and nothing else; a pipe that nobody reads costs one second",
+		brokenStreams,
+	},
+}
+
+// TestREADMEFaults finds a table that differs from the tests.
+func TestREADMEFaults(t *testing.T) {
+	rows := [][]string{{"fault", "what happens"}}
+	for _, fault := range faults {
+		rows = append(rows, []string{fault.what, fault.gets})
+	}
+	markdown.CheckTable(t, readmeFile, "faults", rows)
+}

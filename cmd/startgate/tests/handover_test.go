@@ -1,0 +1,94 @@
+//go:build linux
+
+package tests
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// script is what a stand-in sidecar does: its agent answers 503 from up on, and
+// 200 from ready on; lead before that, its health port begins to listen, as
+// Envoy's does. With a negative lead it never does.
+type script struct{ up, ready, lead time.Duration }
+
+// play starts startgate with these settings and a sidecar beside it. It returns
+// how long after the sidecar was ready the application started, and how many
+// requests the sidecar answered.
+func (s script) play(t testing.TB, settings ...string) (r *run, delay time.Duration, requests int) {
+	t.Helper()
+	var agent sidecar
+	r = startGate(t, settings)
+	time.Sleep(time.Until(r.began.Add(s.up)))
+	agent.listen(t, agentAddr)
+	defer agent.stop()
+	time.Sleep(time.Until(r.began.Add(s.ready - max(s.lead, 0))))
+	ready := agent.getsReady(max(s.lead, 0))
+	if s.lead >= 0 {
+		defer listenOn(t, healthAddr).Close()
+	}
+	delay = r.started().Sub(ready)
+	return r, delay, int(agent.requests.Load())
+}
+
+// leads are how long before it is ready a sidecar may listen on its health port, and
+// how many requests it may then have to answer.
+var leads = []struct {
+	lead     time.Duration
+	requests int
+}{
+	{0, 15},
+	{20 * time.Millisecond, 15},
+	{200 * time.Millisecond, 20},
+}
+
+// readyAt spreads n starts over what the sidecar may take, 2s to 2.5s.
+func readyAt(i, n int) time.Duration {
+	return 2*time.Second + 500*time.Millisecond*time.Duration(i)/time.Duration(n)
+}
+
+// The sidecar is asked seldom, and the application starts after it is ready. How soon
+// after it, says BenchmarkHandoverIstio.
+func TestHandover(t *testing.T) {
+	need(t, "root")
+	for _, test := range leads {
+		t.Run(test.lead.String(), func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead}
+			r, delay, requests := s.play(t, "LOG_LEVEL=debug")
+			t.Logf("started %v after ready, %d requests", delay, requests)
+			if delay < 0 {
+				t.Errorf("started %v before the sidecar was ready\n%s", -delay, &r.log)
+			}
+			if requests > test.requests {
+				t.Errorf("the sidecar had %d requests, want at most %d\n%s", requests, test.requests, &r.log)
+			}
+			if n := strings.Count(r.log.String(), "knocked=true"); n != 2 {
+				t.Errorf("%d knocks were answered, want 2: at the agent's port and at the health port\n%s", n, &r.log)
+			}
+		})
+	}
+}
+
+// An address that answers all along gives nothing to knock at, and is asked no more
+// often for that.
+func TestHandoverWithoutKnock(t *testing.T) {
+	need(t, "root")
+	for i := range 2 {
+		s := script{ready: readyAt(i, 2), lead: -1}
+		t.Run(s.ready.String(), func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			_, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
+			t.Logf("started %v after ready, %d requests", delay, requests)
+			if delay < 0 {
+				t.Errorf("started %v before the sidecar was ready", -delay)
+			}
+			if requests > 15 {
+				t.Errorf("the sidecar had %d requests, want at most 15", requests)
+			}
+		})
+	}
+}

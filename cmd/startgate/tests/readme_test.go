@@ -1,0 +1,140 @@
+package tests
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
+)
+
+const readmeFile = "../../../README.md"
+
+// TestREADMEManifests finds a tab, which YAML does not allow. More would need a
+// parser, and no dependency of this module has one.
+func TestREADMEManifests(t *testing.T) {
+	for _, block := range markdown.Blocks(t, readmeFile, "yaml") {
+		if strings.Contains(block, "\t") {
+			t.Errorf("a tab in\n%s", block)
+		}
+	}
+}
+
+// TestREADMECode finds an example that does not compile.
+func TestREADMECode(t *testing.T) {
+	for _, block := range markdown.Blocks(t, readmeFile, "go") {
+		file := filepath.Join(t.TempDir(), "example.go")
+		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if out, err := exec.Command("go", "vet", file).CombinedOutput(); err != nil {
+			t.Errorf("go vet: %v: %s", err, out)
+		}
+	}
+}
+
+// TestREADMELogLine compares the example of the hand-over with the real line: its keys
+// in their order, and the form of its values.
+func TestREADMELogLine(t *testing.T) {
+	example := strings.TrimSpace(markdown.Blocks(t, readmeFile, "json")[0])
+	url := readyServer(t)
+	log := outputOf(t, []string{"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=" + url}, "true")
+	lines := strings.Split(strings.TrimSpace(log), "\n")
+	// What the real wait has nothing of is not in its line.
+	example = regexp.MustCompile(`"(not_ready|refused)":\d+,`).ReplaceAllString(example, "")
+	form := func(line string) string {
+		line = regexp.MustCompile(`"time":"[^"]+"`).ReplaceAllString(line, `"time":""`)
+		line = regexp.MustCompile(`:[0-9.]+`).ReplaceAllString(line, ":0")
+		return regexp.MustCompile(`starting \S+?"`).ReplaceAllString(line, `starting"`)
+	}
+	if got := lines[len(lines)-1]; form(got) != form(example) {
+		t.Errorf("the line is\n%s\nand README.md has\n%s", got, example)
+	}
+}
+
+// TestREADMEFilter finds a line of startgate's own that the README's filter takes for
+// the application's.
+func TestREADMEFilter(t *testing.T) {
+	need(t, "grep", "sh")
+	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
+	filter, _, _ = strings.Cut(filter, "\n")
+	if !found {
+		t.Fatal("README.md has no filter of an application's log")
+	}
+	refused := "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1"
+	log := outputOf(t, []string{
+		"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
+	}, "true")
+	log += outputOf(t, []string{"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_TIMEOUT=100ms", "STARTGATE_ON_TIMEOUT=start"}, "true")
+	const own = "connection refused"
+	if strings.Count(log, own) < 6 {
+		t.Errorf("the log has too few lines of %s to show anything:\n%s", own, log)
+	}
+	for text, want := range map[string]int{log: 0, log + "dial tcp 10.0.0.1:6379: connect: connection refused\n": 1} {
+		cmd := exec.Command("sh", "-c", filter)
+		cmd.Stdin = strings.NewReader(text)
+		if out, _ := cmd.Output(); strings.Count(string(out), "\n") != want {
+			t.Errorf("%s\nfinds\n%s", filter, out)
+		}
+	}
+}
+
+// TestREADMEMovingOver finds settings of the tables for users of other wrappers that
+// startgate does not accept.
+func TestREADMEMovingOver(t *testing.T) {
+	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Moving over\n")
+	section, _, _ = strings.Cut(section, "\n## ")
+	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
+	if len(assignments) < 10 {
+		t.Fatalf("README.md has only %q", assignments)
+	}
+	for _, match := range assignments {
+		out := outputOf(t, []string{match[1]}, "--check")
+		if name, _, _ := strings.Cut(match[1], "="); !strings.Contains(out, name) || strings.Contains(out, match[1]+":") || strings.Contains(out, "startgate: ") {
+			t.Errorf("%s: %s", match[1], out)
+		}
+	}
+}
+
+// TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
+// that of who gave up in a line of who was ended.
+func TestREADMELogPatterns(t *testing.T) {
+	need(t, "timeout")
+	settings := []string{
+		"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1",
+		"STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
+	}
+	gaveUp := outputOf(t, settings, "true")
+	started := outputOf(t, append(settings, "STARTGATE_ON_TIMEOUT=start"), "true")
+	cmd := exec.CommandContext(t.Context(), "timeout", "--signal=TERM", "0.5", binary, "true")
+	cmd.Env = settings
+	ended, _ := cmd.CombinedOutput()
+	messages := func(log string) (found []string) {
+		for _, match := range regexp.MustCompile(`"message":"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(log, -1) {
+			found = append(found, match[1])
+		}
+		return found
+	}
+	patterns := regexp.MustCompile(`jsonPayload\.message=~"([^"]+)"`).FindAllStringSubmatch(markdown.Read(t, readmeFile), -1)
+	if len(patterns) < 5 {
+		t.Fatalf("README.md has only %q", patterns)
+	}
+	for _, match := range patterns {
+		pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\|`, "|"))
+		if !slices.ContainsFunc(messages(gaveUp+started+string(ended)), pattern.MatchString) {
+			t.Errorf("no line has %s:\n%s%s%s", pattern, gaveUp, started, ended)
+		}
+	}
+	isGivenUp := func(m string) bool {
+		return strings.Contains(m, " not ready after ") && !strings.Contains(m, "ended by SIG")
+	}
+	for log, want := range map[string]bool{gaveUp: true, started: true, string(ended): false} {
+		if slices.ContainsFunc(messages(log), isGivenUp) != want {
+			t.Errorf("who gave up is found: %t in\n%s", !want, log)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+//go:build linux
+
+package tests
+
+import (
+	"os/exec"
+	"testing"
+	"time"
+)
+
+// readySidecar returns a sidecar that is ready.
+func readySidecar(b *testing.B) *standIn {
+	b.Helper()
+	s, err := newStandIn(0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(s.stop)
+	if _, err := s.getsReady(false); err != nil {
+		b.Fatal(err)
+	}
+	return s
+}
+
+// BenchmarkStartup reports how long it takes until true(1) has ended, started alone
+// and, in turn, through a wrapper, beside a sidecar that is ready.
+func BenchmarkStartup(b *testing.B) {
+	need(b, "true")
+	program, err := exec.LookPath("true")
+	if err != nil {
+		b.Fatal(err)
+	}
+	nothing := wrapper{argv: []string{program}}
+	beside(
+		b, func(b *testing.B, w wrapper) {
+			sidecar := readySidecar(b)
+			run := func(w wrapper, app ...string) time.Duration {
+				cmd := w.command(b.Context(), b, sidecar, app...)
+				began := time.Now()
+				if err := cmd.Run(); err != nil {
+					w.cannot(b, err.Error())
+				}
+				return time.Since(began)
+			}
+			var alone, through []time.Duration
+			for b.Loop() {
+				alone = append(alone, run(nothing))
+				through = append(through, run(w, program))
+			}
+			reportTimes(b, through, time.Millisecond, "ms")
+			added := percentile(through, 50) - percentile(alone, 50)
+			b.ReportMetric(float64(added)/float64(time.Millisecond), "added_ms")
+			b.ReportMetric(0, "ns/op") // is the sum of both
+		},
+		gateWith("startgate", "WAIT_FOR=none"),
+		gateWith("startgate-supervise", "WAIT_FOR=none", "SUPERVISE=true"),
+		gateWith("startgate-ready", "WAIT_FOR={url}"), // asks once
+	)
+}

@@ -1,0 +1,51 @@
+package tests
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// inContainer runs a shell script with startgate as $1 where /dev is a
+// container's: it has /dev/termination-log.
+const inContainer = `
+dev=$(mktemp -d)
+mount -t tmpfs none "$dev"
+cp -a /dev/null "$dev"
+touch "$dev/termination-log"
+mount --move "$dev" /dev
+rmdir "$dev"
+`
+
+func TestTerminationLog(t *testing.T) {
+	need(t, "root", "unshare", "mount")
+	const writes = `sh -c 'echo the application wrote this >/dev/termination-log; `
+	for _, test := range []struct{ name, run, want string }{
+		{
+			"wait failed", `STARTGATE_WAIT_FOR=file:///missing STARTGATE_TIMEOUT=50ms "$1" -- true`,
+			"startgate: cannot start true: file:///missing not ready after ",
+		},
+		{"settings", `STARTGATE_TIMEOUT=5 "$1" -- true`, `startgate: STARTGATE_TIMEOUT="5": missing unit, write 5s`},
+		{"not found", `STARTGATE_WAIT_FOR=none "$1" -- ./missing`, "startgate: cannot run ./missing: no such file or directory"},
+		{
+			"a signal", `STARTGATE_WAIT_FOR=file:///missing "$1" -- true 2>/dev/log & until grep -q "not ready yet" /dev/log; do :; done; kill -TERM $!; wait $!`,
+			"startgate: cannot start true: ended by SIGTERM while file:///missing was not ready after ",
+		},
+		{"the application's own end", `STARTGATE_WAIT_FOR=none "$1" -- ` + writes + `exit 1'`, "the application wrote this"},
+		{"the same, supervised", `STARTGATE_WAIT_FOR=none STARTGATE_SUPERVISE=true "$1" -- ` + writes + `exit 1'`, "the application wrote this"},
+		{
+			"the application's own end after startgate --wait, which once wrote over it",
+			`STARTGATE_WAIT_FOR=none "$1" -- ` + writes + `STARTGATE_WAIT_FOR=file:///missing STARTGATE_TIMEOUT=50ms '"$1"' --wait'`,
+			"the application wrote this",
+		},
+	} {
+		script := inContainer + test.run + "\ncat /dev/termination-log"
+		out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", script, "sh", binary).Output()
+		if err != nil {
+			t.Errorf("%s: %v", test.name, err)
+		}
+		if !strings.HasPrefix(string(out), test.want) || strings.Count(string(out), "\n") != 1 {
+			t.Errorf("%s: the termination message is %q, want %q", test.name, out, test.want)
+		}
+	}
+}

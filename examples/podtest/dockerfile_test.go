@@ -1,0 +1,169 @@
+//go:build linux
+
+package podtest
+
+import (
+	"crypto/sha256"
+	"encoding/json"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// imageLimit is what the image may take, in bytes.
+const imageLimit = 11e6
+
+// The image is what the Dockerfile promises: one small file, and nobody's user.
+func TestImage(t *testing.T) {
+	host.ready(t)
+	var images []struct {
+		Size         int64
+		Os           string
+		Architecture string
+		Labels       map[string]string
+		Config       struct {
+			User       string
+			Entrypoint []string
+			Cmd        []string
+		}
+	}
+	if err := json.Unmarshal([]byte(host.podman(t, "image", "inspect", startgateImage)), &images); err != nil {
+		t.Fatal(err)
+	}
+	image := images[0]
+	if image.Size >= imageLimit {
+		t.Errorf("%d bytes", image.Size)
+	}
+	t.Logf("%d bytes", image.Size)
+	if image.Config.User != "65532:65532" || strings.Join(image.Config.Entrypoint, " ") != "/startgate --" || len(image.Config.Cmd) > 0 {
+		t.Errorf("%+v", image.Config)
+	}
+	for _, label := range []string{"title", "description", "source", "version", "revision"} {
+		if _, ok := image.Labels["org.opencontainers.image."+label]; !ok {
+			t.Errorf("no label %s", label)
+		}
+	}
+	if got := files(t, startgateImage); len(got) != 1 || got["startgate"] == nil || got["startgate"].Mode() != 0o755 {
+		t.Errorf("it has %v, want startgate alone", got)
+	}
+}
+
+// files returns the files of an image by their paths.
+func files(t testing.TB, image string) map[string]fs.FileInfo {
+	t.Helper()
+	all := map[string]fs.FileInfo{}
+	root := mounted(t, image)
+	err := filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || path == root {
+			return err
+		}
+		info, err := entry.Info()
+		all[strings.TrimPrefix(path, root+"/")] = info
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// mounted returns the folder that an image's files are in.
+func mounted(t testing.TB, image string) string {
+	t.Helper()
+	t.Cleanup(func() { host.podman(t, "image", "unmount", image) })
+	return host.podman(t, "image", "mount", image)
+}
+
+// Two builds make the same image, from folders and of files as old as may be. Its
+// binary is the one that anybody gets of the same sources and the same Go.
+func TestReproducible(t *testing.T) {
+	host.ready(t)
+	elsewhere := t.TempDir()
+	if out, err := exec.Command("cp", "--recursive", "../Dockerfile", "../.dockerignore", "../go.mod", "../go.sum",
+		"../cmd", "../exec", "../wait", elsewhere).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(elsewhere, "README.md"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for name, context := range map[string]string{"localhost/one": "..", "localhost/other": elsewhere} {
+		id, err := host.bud(name, filepath.Join(context, "Dockerfile"), context, "--no-cache")
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if ids[0] != ids[1] {
+		t.Errorf("two builds: %s and %s", ids[0], ids[1])
+	}
+	binary := filepath.Join(t.TempDir(), "startgate")
+	build := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-o", binary, "../cmd/startgate")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if sum(t, binary) != sum(t, filepath.Join(mounted(t, "localhost/one"), "startgate")) {
+		t.Error("go build makes another binary")
+	}
+}
+
+func sum(t testing.TB, file string) [sha256.Size]byte {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sha256.Sum256(text)
+}
+
+// The version and the revision of a release are arguments of its build.
+func TestVersionLabels(t *testing.T) {
+	host.ready(t)
+	if _, err := host.bud("localhost/version", "../Dockerfile", "..", "--build-arg", "VERSION=v1.2.3", "--build-arg", "REVISION=abc"); err != nil {
+		t.Fatal(err)
+	}
+	const format = `{{index .Labels "org.opencontainers.image.version"}} {{index .Labels "org.opencontainers.image.revision"}}`
+	if got := host.podman(t, "image", "inspect", "--format", format, "localhost/version"); got != "v1.2.3 abc" {
+		t.Errorf("the labels are %q", got)
+	}
+}
+
+// The Dockerfile in the README, as a user writes it beside an application.
+func TestREADMEDockerfile(t *testing.T) {
+	host.ready(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\n")
+	dockerfile, _, found := strings.Cut(dockerfile, "```\n")
+	if !found {
+		t.Fatal("README.md has no Dockerfile")
+	}
+	context := t.TempDir()
+	clone := exec.CommandContext(t.Context(), "sh", "-c", `mkdir "$0" && cp -r cmd exec wait go.mod go.sum "$0"`, filepath.Join(context, "startgate"))
+	clone.Dir = ".."
+	if out, err := clone.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(context, "app"), "./app")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	const image = "localhost/readme"
+	if _, err := host.bud(image, dockerfile, context); err != nil {
+		t.Fatal(err)
+	}
+	run := []string{"run", "--rm", "--network", "none", "--pull", "never", "--env", "STARTGATE_WAIT_FOR=file:///app", image}
+	if out := host.podman(t, append(run, "/app", "--work", "1ms")...); !strings.Contains(out, "app is done") {
+		t.Errorf("the application prints\n%s", out)
+	}
+	if out, err := host.run("podman", run...); err == nil || !strings.Contains(err.Error()+out, "flag provided but not defined: -flag") {
+		t.Errorf("the image's own arguments are not the application's: %v\n%s", err, out)
+	}
+}

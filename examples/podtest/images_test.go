@@ -1,0 +1,129 @@
+//go:build linux
+
+package podtest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// The images. Those that a registry has for users are made here of what the
+// machine has, under their own names.
+const (
+	startgateImage = "registry.example/startgate:1"
+	appImage       = "registry.example/app:1"
+	standinImage   = "localhost/standin:1"
+	shellImage     = "localhost/shell:1" // busybox, with startgate in front
+	busyboxImage   = "docker.io/library/busybox:stable"
+	golangImage    = "docker.io/library/golang:1.26"
+	pauseImage     = "localhost/pause:1"
+)
+
+// busyboxFiles are the first lines of a Dockerfile whose image has busybox.
+const busyboxFiles = `
+FROM scratch
+COPY busybox /bin/busybox
+RUN ["/bin/busybox", "--install", "-s", "/bin"]
+RUN mkdir -p /tmp && chmod 1777 /tmp
+`
+
+// golangFiles is an image with as much of golang's as a Dockerfile of this
+// repository asks for. Go itself is mounted, and so are its caches.
+const golangFiles = busyboxFiles + `
+RUN mkdir -p /cache /go /usr/local/go
+ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOCACHE=/cache GOTOOLCHAIN=local
+`
+
+const shellFiles = `
+FROM ` + busyboxImage + `
+COPY --from=` + startgateImage + ` /startgate /startgate
+ENTRYPOINT ["/startgate", "--"]
+`
+
+// pauseFiles is what holds a pod's network.
+const pauseFiles = busyboxFiles + `
+ENTRYPOINT ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait; done"]
+`
+
+// build builds the images.
+func (n *node) build() error {
+	busybox, err := exec.LookPath("busybox")
+	if err != nil {
+		return err
+	}
+	binary, err := os.ReadFile(busybox)
+	if err != nil {
+		return err
+	}
+	if err := os.Mkdir(n.file("context"), 0o755); err != nil {
+		return err
+	}
+	if err := os.WriteFile(n.file("context/busybox"), binary, 0o755); err != nil {
+		return err
+	}
+	// The Dockerfile's own go mod download then finds all of it, and needs no network.
+	if out, err := exec.Command("go", "mod", "download").CombinedOutput(); err != nil {
+		return fmt.Errorf("go mod download: %w\n%s", err, out)
+	}
+	for _, image := range []struct{ name, dockerfile, context string }{
+		{pauseImage, pauseFiles, n.file("context")},
+		{busyboxImage, busyboxFiles, n.file("context")},
+		{golangImage, golangFiles, n.file("context")},
+		{startgateImage, "../Dockerfile", ".."},
+		{appImage, "app/Dockerfile", ".."},
+		{standinImage, "standin/Dockerfile", ".."},
+		{shellImage, shellFiles, n.file("context")},
+	} {
+		if _, err := n.bud(image.name, image.dockerfile, image.context); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bud builds an image and returns its ID. The Dockerfile is a file or a text.
+func (n *node) bud(image, dockerfile, context string, options ...string) (string, error) {
+	if strings.Contains(dockerfile, "\n") {
+		file := n.file("Dockerfile")
+		if err := os.WriteFile(file, []byte(dockerfile), 0o600); err != nil {
+			return "", err
+		}
+		dockerfile = file
+	}
+	mounts, err := goMounts()
+	if err != nil {
+		return "", err
+	}
+	args := append([]string{
+		"bud", "--quiet", "--isolation", "chroot", "--pull-never", "--timestamp", "0",
+		// This buildah does not know its own platform.
+		"--build-arg", "BUILDPLATFORM=linux/" + strings.TrimSpace(goEnv("GOHOSTARCH")),
+		"--tag", image, "--file", dockerfile,
+	}, mounts...)
+	return n.run("buildah", append(append(args, options...), context)...)
+}
+
+// goMounts bring this machine's Go into golangImage.
+func goMounts() ([]string, error) {
+	var args []string
+	for name, inside := range map[string]string{"GOROOT": "/usr/local/go:ro", "GOMODCACHE": "/go/pkg/mod", "GOCACHE": "/cache"} {
+		dir := goEnv(name)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return nil, fmt.Errorf("cannot use %s: %w", name, err)
+		}
+		args = append(args, "--volume", filepath.Clean(dir)+":"+inside)
+	}
+	return args, nil
+}
+
+// goEnv returns a variable of the go command.
+func goEnv(name string) string {
+	out, err := exec.Command("go", "env", name).Output()
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(out))
+}
