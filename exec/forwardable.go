@@ -18,10 +18,10 @@ func Forwardable() []syscall.Signal {
 	}, forwardableHere...)
 }
 
-// Early returns those of [Forwardable] to catch, with [Signals.Also], as soon as it
+// ForwardableBeforeStart returns those of [Forwardable] to catch, with [Signals.CatchMore], as soon as it
 // is known that Supervise will be called. The others are meant for this process
 // until then: PIPE may come of its log, whose reader has gone, and Ctrl-Z stops it.
-func Early() []syscall.Signal {
+func ForwardableBeforeStart() []syscall.Signal {
 	return slices.DeleteFunc(Forwardable(), func(sig syscall.Signal) bool {
 		return sig == syscall.SIGPIPE || slices.Contains(jobControl, sig)
 	})

@@ -25,13 +25,13 @@ type Signals struct {
 func Catch(signals ...syscall.Signal) *Signals {
 	// Go drops what does not fit; a burst of real-time signals may be long.
 	s := &Signals{arrived: make(chan os.Signal, 1024), ending: signals}
-	s.Also(signals...)
+	s.CatchMore(signals...)
 	return s
 }
 
-// Also begins to catch more signals; those that are caught already stay so. They do
+// CatchMore begins to catch more signals; those that are caught already stay so. They do
 // not end a [Signals.Context]; they are kept for [Supervise].
-func (s *Signals) Also(signals ...syscall.Signal) {
+func (s *Signals) CatchMore(signals ...syscall.Signal) {
 	var caught []os.Signal
 	for _, sig := range signals {
 		if !slices.Contains(s.all, sig) && !ignored(sig) {

@@ -161,8 +161,8 @@ func TestSignalName(t *testing.T) {
 // What is caught already is not caught once more, which takes time and changes nothing.
 func TestAlsoTwice(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
-	s.Also(syscall.SIGUSR2, syscall.SIGUSR1)
-	s.Also(syscall.SIGUSR2)
+	s.CatchMore(syscall.SIGUSR2, syscall.SIGUSR1)
+	s.CatchMore(syscall.SIGUSR2)
 	if want := []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2}; !slices.Equal(s.caught(), want) {
 		t.Errorf("caught are %v, want %v", s.caught(), want)
 	}

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WithoutPipe calls write. The PIPE that the kernel sends when nobody reads any
+// WithoutWriteSignals calls write. The PIPE that the kernel sends when nobody reads any
 // more does not count as one from outside, which [Supervise] would hand on to the
 // program: a program that supervises is to write to pipes and sockets in this way.
-func WithoutPipe(write func()) {
+func WithoutWriteSignals(write func()) {
 	// The kernel sends it to the thread that writes; kill(2) to the whole process.
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

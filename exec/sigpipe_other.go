@@ -2,5 +2,5 @@
 
 package exec
 
-// WithoutPipe calls write.
-func WithoutPipe(write func()) { write() }
+// WithoutWriteSignals calls write.
+func WithoutWriteSignals(write func()) { write() }

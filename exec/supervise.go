@@ -50,7 +50,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	options = options.withDefaults()
 	becomeSubreaper(options)
 	tty := findTerminal()
-	signals.Also(tty.forwardable()...)
+	signals.CatchMore(tty.forwardable()...)
 	signals.collect()
 	if err := signals.last(); err != nil {
 		return 0, err

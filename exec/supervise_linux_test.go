@@ -8,7 +8,7 @@ import (
 )
 
 // The PIPE of one's own writing is not caught; one from outside is.
-func TestWithoutPipe(t *testing.T) {
+func TestWithoutWriteSignals(t *testing.T) {
 	s := catch(t, syscall.SIGPIPE)
 	r, w, err := os.Pipe()
 	if err != nil {
@@ -16,12 +16,12 @@ func TestWithoutPipe(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	WithoutPipe(func() {
+	WithoutWriteSignals(func() {
 		if _, err := w.WriteString("x"); err == nil {
 			t.Error("the write did not fail")
 		}
 	})
-	s.Also(syscall.SIGUSR1)
+	s.CatchMore(syscall.SIGUSR1)
 	send(t, s, syscall.SIGUSR1) // after which none is on its way
 	if n := len(s.arrived); n != 1 {
 		t.Errorf("caught %d signals, want only USR1", n)
@@ -30,7 +30,7 @@ func TestWithoutPipe(t *testing.T) {
 }
 
 func TestEarlyLeavesOutWhatIsForTheWaitItself(t *testing.T) {
-	early := Early()
+	early := ForwardableBeforeStart()
 	for _, sig := range Forwardable() {
 		left := sig == syscall.SIGPIPE || slices.Contains(jobControl, sig)
 		if slices.Contains(early, sig) == left {

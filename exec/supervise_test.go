@@ -63,7 +63,7 @@ func TestSuperviseDoesNotStartAfterASignal(t *testing.T) {
 // What was kept for the program it gets first, in its order.
 func TestSuperviseForwardsWhatCameBefore(t *testing.T) {
 	s := catch(t)
-	s.Also(syscall.SIGWINCH, syscall.SIGCONT)
+	s.CatchMore(syscall.SIGWINCH, syscall.SIGCONT)
 	send(t, s, syscall.SIGWINCH)
 	send(t, s, syscall.SIGCONT)
 	var forwarded []syscall.Signal

@@ -42,9 +42,9 @@ type Answer struct {
 	Err     error  // the cause, where it was an error; its text may hold what Detail leaves out
 }
 
-// Heard tells whether the answer shows that something is there, ready or not: that a
+// Reached tells whether the answer shows that something is there, ready or not: that a
 // connection was made, or not refused.
-func (a Answer) Heard() bool {
+func (a Answer) Reached() bool {
 	switch a.Outcome {
 	case Ready, NotReady, Timeout:
 		return true

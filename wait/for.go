@@ -87,7 +87,7 @@ func (v *vigil) probe(ctx context.Context) Answer {
 	if changed {
 		v.pauses.Reset()
 	}
-	v.heard = v.heard || answer.Heard()
+	v.heard = v.heard || answer.Reached()
 	v.probes[answer.Outcome]++
 	v.last = answer
 	v.policy.Observe(Event{

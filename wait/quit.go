@@ -16,17 +16,17 @@ type QuitOutcome uint8
 
 // The outcomes. The zero value is none of them.
 const (
-	Accepted  QuitOutcome = iota + 1 // it answered with a status of 2xx
-	Rejected                         // it answered with another status
-	Unheard                          // it is there, and gave no answer in time
-	Gone                             // it had been there, and nothing listens any more
-	NeverSeen                        // nothing has listened; it may still start
+	QuitAccepted   QuitOutcome = iota + 1 // it answered with a status of 2xx
+	QuitRejected                          // it answered with another status
+	QuitUnanswered                        // it is there, and gave no answer in time
+	QuitGone                              // it had been there, and nothing listens any more
+	QuitNeverSeen                         // nothing has listened; it may still start
 )
 
 // quitOutcomes has the names that logs and metrics use.
-var quitOutcomes = [...]string{Accepted: "accepted", Rejected: "refused", Unheard: "failed", Gone: "gone", NeverSeen: "never_seen"}
+var quitOutcomes = [...]string{QuitAccepted: "accepted", QuitRejected: "rejected", QuitUnanswered: "unanswered", QuitGone: "gone", QuitNeverSeen: "never_seen"}
 
-// String returns the name of the outcome: accepted, refused, failed, gone or
+// String returns the name of the outcome: accepted, rejected, unanswered, gone or
 // never_seen.
 func (o QuitOutcome) String() string {
 	if int(o) < len(quitOutcomes) && quitOutcomes[o] != "" {
@@ -156,21 +156,21 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 		answer := target.Prober.Probe(ctx)
 		switch {
 		case answer.Outcome == Ready:
-			return Accepted, answer
+			return QuitAccepted, answer
 		case answer.Outcome == NotReady:
-			return Rejected, answer
+			return QuitRejected, answer
 		case answer.Outcome == Refused && seen:
-			return Gone, answer
+			return QuitGone, answer
 		case last.Outcome == 0 || !isPast(ctx): // else the end of ctx spoiled it
-			last, seen = answer, seen || answer.Heard()
+			last, seen = answer, seen || answer.Reached()
 		}
 		select {
 		case <-time.After(quitPause):
 		case <-ctx.Done():
 			if seen {
-				return Unheard, last
+				return QuitUnanswered, last
 			}
-			return NeverSeen, last
+			return QuitNeverSeen, last
 		}
 	}
 }

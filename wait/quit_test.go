@@ -45,8 +45,8 @@ func within(t *testing.T, limit time.Duration) context.Context {
 
 func TestQuitPostsOnceWhenAnswered(t *testing.T) {
 	for status, want := range map[int]QuitOutcome{
-		200: Accepted, 204: Accepted, 299: Accepted,
-		301: Rejected, 401: Rejected, 403: Rejected, 404: Rejected, 405: Rejected, 500: Rejected, 503: Rejected,
+		200: QuitAccepted, 204: QuitAccepted, 299: QuitAccepted,
+		301: QuitRejected, 401: QuitRejected, 403: QuitRejected, 404: QuitRejected, 405: QuitRejected, 500: QuitRejected, 503: QuitRejected,
 	} {
 		body := ""
 		if status >= 400 {
@@ -65,11 +65,11 @@ func TestQuitPostsOnceWhenAnswered(t *testing.T) {
 
 func TestQuitRefused(t *testing.T) {
 	target := quitTarget(t, "127.0.0.1:"+unusedPort(t))
-	if outcome, _ := Quit(within(t, 5*time.Second), target, true); outcome != Gone {
+	if outcome, _ := Quit(within(t, 5*time.Second), target, true); outcome != QuitGone {
 		t.Errorf("one that was seen is %v, want gone", outcome)
 	}
 	ctx := within(t, 200*time.Millisecond)
-	if outcome, answer := Quit(ctx, target, false); outcome != NeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
+	if outcome, answer := Quit(ctx, target, false); outcome != QuitNeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
 		t.Errorf("one that was not seen is %v (%v), want never_seen when the time is over", outcome, answer)
 	}
 }
@@ -88,7 +88,7 @@ func TestQuitReachesOneThatComesUp(t *testing.T) {
 		t.Cleanup(func() { server.Close() })
 		_ = server.Serve(listener)
 	}()
-	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != Accepted {
+	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != QuitAccepted {
 		t.Fatalf("%v (%v), want accepted", outcome, answer)
 	}
 	<-told
@@ -102,7 +102,7 @@ func TestQuitUnanswered(t *testing.T) {
 	} {
 		ctx := within(t, 300*time.Millisecond)
 		outcome, answer := Quit(ctx, quitTarget(t, serve(t, "127.0.0.1:0", talk)), false)
-		if outcome != Unheard || ctx.Err() == nil {
+		if outcome != QuitUnanswered || ctx.Err() == nil {
 			t.Errorf("one that %s is %v (%v), want failed when the time is over", name, outcome, answer)
 		}
 	}
@@ -111,7 +111,7 @@ func TestQuitUnanswered(t *testing.T) {
 // The try that the end of the time cuts short once hid what the others had found
 // out: one that never was there counted as one that did not answer.
 func TestQuitKeepsTheLastWholeAnswer(t *testing.T) {
-	for first, want := range map[Outcome]QuitOutcome{Refused: NeverSeen, Failed: Unheard} {
+	for first, want := range map[Outcome]QuitOutcome{Refused: QuitNeverSeen, Failed: QuitUnanswered} {
 		tries := 0
 		target := Target{Prober: ProbeFunc(func(ctx context.Context) Answer {
 			if tries++; tries == 1 {
@@ -144,14 +144,14 @@ func TestQuitCutShort(t *testing.T) {
 		conn.Close()
 	}()
 	outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, listener.Addr().String()), false)
-	if outcome != Gone || tries.Load() != 1 {
+	if outcome != QuitGone || tries.Load() != 1 {
 		t.Errorf("%v (%v) after %d tries, want gone after 1", outcome, answer, tries.Load())
 	}
 }
 
 func TestQuitAcceptedWithHalfABody(t *testing.T) {
 	addr := serve(t, "127.0.0.1:0", says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nby"))
-	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != Accepted {
+	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != QuitAccepted {
 		t.Errorf("%v (%v), want accepted: the status says so", outcome, answer)
 	}
 }
@@ -233,7 +233,7 @@ func TestQuitToken(t *testing.T) {
 		t.Fatal(err)
 	}
 	outcome, answer := Quit(within(t, 5*time.Second), target, false)
-	if token := <-got; outcome != Accepted || token != secret {
+	if token := <-got; outcome != QuitAccepted || token != secret {
 		t.Errorf("%v with the token %q, want %q", outcome, token, secret)
 	}
 	if strings.Contains(target.Name+answer.Detail, "a&b") || strings.Contains(target.Name, "d+e") {

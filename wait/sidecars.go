@@ -14,99 +14,98 @@ type Sidecar struct {
 	Quit  string // the URL that ends it when it gets a POST
 	Token string // Header:VARIABLE, when that POST wants a token; may be empty
 
-	Note     string // what a person should know of it
-	Refused  string // why nothing may be listening there
-	NotReady string // why it may answer and not get ready
-	Unquit   string // why it may not accept the quit
-
-	Source string // where these facts come from
+	Note         string // what a person should know of it
+	RefusedHint  string // why nothing may be listening there
+	NotReadyHint string // why it may answer and not get ready
+	QuitHint     string // why it may not accept the quit
 }
 
 // sidecars is the one table of sidecars.
 var sidecars = []Sidecar{
 	{
+		// istio/istio: pilot/cmd/pilot-agent/status/server.go; envoyproxy/envoy: source/common/listener_manager/listener_impl.cc
 		Name:  "istio",
 		Mesh:  true,
 		Ready: []string{"http://localhost:15020/healthz/ready"},
 		Knock: "localhost:15021", // Envoy listens there immediately before its workers start
 		Quit:  "http://localhost:15020/quitquitquit",
 		Note:  "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
-		Refused: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
+		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
 			"http://localhost:15021/healthz/ready follows it",
-		NotReady: "Istio's agent is up, and its Envoy has no configuration from istiod that it accepts; " +
+		NotReadyHint: "Istio's agent is up, and its Envoy has no configuration from istiod that it accepts; " +
 			"the reason is in kubectl logs POD -c istio-proxy | grep 'NOT ready'",
-		Unquit: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be told to quit",
-		Source: "istio/istio: pilot/cmd/pilot-agent/status/server.go; envoyproxy/envoy: source/common/listener_manager/listener_impl.cc",
+		QuitHint: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be told to quit",
 	},
 	{
-		Name:     "linkerd",
-		Mesh:     true,
-		Ready:    []string{"http://localhost:4191/ready"},
-		Quit:     "http://localhost:4191/shutdown",
-		Note:     "Its shutdown endpoint is off since Linkerd 2.16 unless proxy.enableShutdownEndpoint is set. It drains.",
-		Refused:  "Linkerd's proxy may not be injected, or config.linkerd.io/admin-port may have moved port 4191",
-		NotReady: "Linkerd's proxy is up, and waits for its identity: can it reach linkerd-identity?",
-		Unquit: "Linkerd's shutdown endpoint is off since 2.16: set proxy.enableShutdownEndpoint, or the annotation " +
+		// linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs
+		Name:         "linkerd",
+		Mesh:         true,
+		Ready:        []string{"http://localhost:4191/ready"},
+		Quit:         "http://localhost:4191/shutdown",
+		Note:         "Its shutdown endpoint is off since Linkerd 2.16 unless proxy.enableShutdownEndpoint is set. It drains.",
+		RefusedHint:  "Linkerd's proxy may not be injected, or config.linkerd.io/admin-port may have moved port 4191",
+		NotReadyHint: "Linkerd's proxy is up, and waits for its identity: can it reach linkerd-identity?",
+		QuitHint: "Linkerd's shutdown endpoint is off since 2.16: set proxy.enableShutdownEndpoint, or the annotation " +
 			"config.linkerd.io/proxy-admin-shutdown: enabled on the pod",
-		Source: "linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs",
 	},
 	{
-		Name:     "consul",
-		Mesh:     true,
-		Ready:    []string{"http://localhost:19000/ready"},
-		Quit:     "http://localhost:20600/graceful_shutdown",
-		Note:     "Ports as consul-k8s sets them; in a pod with several services each has a port of its own. It drains for its grace period.",
-		Refused:  "consul-dataplane may not be injected, or -envoy-admin-bind-port (19000 and up) may be another",
-		NotReady: "Envoy is up without configuration: are the Consul servers reachable, and is the service registered?",
-		Unquit:   "consul-k8s sets port 20600; consul-dataplane's own is another, given with -graceful-port",
-		Source:   "hashicorp/consul-dataplane: pkg/consuldp/lifecycle.go; hashicorp/consul-k8s: control-plane/connect-inject/webhook/consul_dataplane_sidecar.go",
+		// hashicorp/consul-dataplane: pkg/consuldp/lifecycle.go; hashicorp/consul-k8s: control-plane/connect-inject/webhook/consul_dataplane_sidecar.go
+		Name:         "consul",
+		Mesh:         true,
+		Ready:        []string{"http://localhost:19000/ready"},
+		Quit:         "http://localhost:20600/graceful_shutdown",
+		Note:         "Ports as consul-k8s sets them; in a pod with several services each has a port of its own. It drains for its grace period.",
+		RefusedHint:  "consul-dataplane may not be injected, or -envoy-admin-bind-port (19000 and up) may be another",
+		NotReadyHint: "Envoy is up without configuration: are the Consul servers reachable, and is the service registered?",
+		QuitHint:     "consul-k8s sets port 20600; consul-dataplane's own is another, given with -graceful-port",
 	},
 	{
+		// kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md
 		Name: "kuma",
 		Mesh: true,
 		// Up to 2.13 Envoy's own port tells, and 9902 says READY too early. From
 		// 2.14 on there is only 9902, which hands on Envoy's LIVE.
-		Ready:    []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
-		Quit:     "http://localhost:9901/quitquitquit",
-		Note:     "From Kuma 2.14 on it cannot be told to quit: use native sidecars.",
-		Refused:  "kuma-sidecar may not be injected, or its ports (9901 up to 2.13, 9902 from 2.14 on) may be others",
-		NotReady: "kuma-dp is up, and its Envoy has no configuration yet: is the control plane reachable?",
-		Unquit:   "Kuma's sidecar cannot be told to quit from 2.14 on, where Envoy's admin port is a Unix socket: use native sidecars",
-		Source:   "kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md",
+		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
+		Quit:         "http://localhost:9901/quitquitquit",
+		Note:         "From Kuma 2.14 on it cannot be told to quit: use native sidecars.",
+		RefusedHint:  "kuma-sidecar may not be injected, or its ports (9901 up to 2.13, 9902 from 2.14 on) may be others",
+		NotReadyHint: "kuma-dp is up, and its Envoy has no configuration yet: is the control plane reachable?",
+		QuitHint:     "Kuma's sidecar cannot be told to quit from 2.14 on, where Envoy's admin port is a Unix socket: use native sidecars",
 	},
 	{
-		Name:     "dapr",
-		Ready:    []string{"http://localhost:3500/v1.0/healthz/outbound#status=204"},
-		Quit:     "http://localhost:3500/v1.0/shutdown",
-		Token:    "dapr-api-token:DAPR_API_TOKEN",
-		Note:     "Its /v1.0/healthz waits for the application, so waiting for that never ends.",
-		Refused:  "daprd may not be injected (dapr.io/enabled), or listen on a Unix socket only",
-		NotReady: "daprd is up, and a component of it is not: see its log",
-		Unquit:   "daprd wants its API token (DAPR_API_TOKEN in this container), or its Configuration does not allow shutdown",
-		Source:   "dapr/dapr: pkg/api/http/healthz.go, shutdown.go; docs.dapr.io, health and shutdown API",
+		// dapr/dapr: pkg/api/http/healthz.go, shutdown.go; docs.dapr.io, health and shutdown API
+		Name:         "dapr",
+		Ready:        []string{"http://localhost:3500/v1.0/healthz/outbound#status=204"},
+		Quit:         "http://localhost:3500/v1.0/shutdown",
+		Token:        "dapr-api-token:DAPR_API_TOKEN",
+		Note:         "Its /v1.0/healthz waits for the application, so waiting for that never ends.",
+		RefusedHint:  "daprd may not be injected (dapr.io/enabled), or listen on a Unix socket only",
+		NotReadyHint: "daprd is up, and a component of it is not: see its log",
+		QuitHint:     "daprd wants its API token (DAPR_API_TOKEN in this container), or its Configuration does not allow shutdown",
 	},
-	googleProxy("cloudsql", "Cloud SQL Auth Proxy", "GoogleCloudPlatform/cloud-sql-proxy"),
-	googleProxy("alloydb", "AlloyDB Auth Proxy", "GoogleCloudPlatform/alloydb-auth-proxy"),
+	googleProxy("cloudsql", "Cloud SQL Auth Proxy"),
+	googleProxy("alloydb", "AlloyDB Auth Proxy"),
 	{
-		Name:   "vault",
-		Quit:   "http://localhost:8200/agent/v1/quit",
-		Note:   "It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
-		Unquit: "The Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
-		Source: "hashicorp/vault: command/agent.go",
+		// hashicorp/vault: command/agent.go
+		Name:     "vault",
+		Quit:     "http://localhost:8200/agent/v1/quit",
+		Note:     "It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
+		QuitHint: "The Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
 	},
 }
 
-// googleProxy is one of the two proxies to Google's databases, which are alike.
-func googleProxy(name, title, repository string) Sidecar {
+// googleProxy is one of the two proxies to Google's databases, which are alike
+// (GoogleCloudPlatform/cloud-sql-proxy and alloydb-auth-proxy: cmd/root.go,
+// internal/healthcheck).
+func googleProxy(name, title string) Sidecar {
 	return Sidecar{
-		Name:     name,
-		Ready:    []string{"http://localhost:9090/startup"},
-		Quit:     "http://localhost:9091/quitquitquit",
-		Note:     "The " + title + " answers only when it is started with --health-check and --quitquitquit.",
-		Refused:  "Start the " + title + " with --health-check (and see whether --http-port moved 9090)",
-		NotReady: "The " + title + " is up and has not started to serve, or something else has port 9090: see its log",
-		Unquit:   "Start the " + title + " with --quitquitquit (and see whether --admin-port moved 9091)",
-		Source:   repository + ": cmd/root.go, internal/healthcheck",
+		Name:         name,
+		Ready:        []string{"http://localhost:9090/startup"},
+		Quit:         "http://localhost:9091/quitquitquit",
+		Note:         "The " + title + " answers only when it is started with --health-check and --quitquitquit.",
+		RefusedHint:  "Start the " + title + " with --health-check (and see whether --http-port moved 9090)",
+		NotReadyHint: "The " + title + " is up and has not started to serve, or something else has port 9090: see its log",
+		QuitHint:     "Start the " + title + " with --quitquitquit (and see whether --admin-port moved 9091)",
 	}
 }
 

@@ -35,9 +35,9 @@ func TestSidecarsTable(t *testing.T) {
 		if _, port, err := net.SplitHostPort(s.Knock); s.Knock != "" && (err != nil || !isPort(port)) {
 			t.Errorf("%s: knock address %q", s.Name, s.Knock)
 		}
-		texts := map[string]string{"note": s.Note, "unquit": s.Unquit, "source": s.Source}
+		texts := map[string]string{"note": s.Note, "quit": s.QuitHint}
 		if len(s.Ready) > 0 {
-			texts["refused"], texts["not ready"] = s.Refused, s.NotReady
+			texts["refused"], texts["not ready"] = s.RefusedHint, s.NotReadyHint
 		}
 		for name, text := range texts {
 			if text == "" || text != printable(text) {

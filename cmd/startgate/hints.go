@@ -67,7 +67,7 @@ func moved(ctx context.Context, s stuck) string {
 	if knocks[len(knocks)-1].Probe(ctx).Outcome == wait.Refused {
 		return ""
 	}
-	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.Refused
+	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
 }
 
 // absent is for a mesh's sidecar on none of whose ports anybody listens.
@@ -85,7 +85,7 @@ func absent(ctx context.Context, s stuck) string {
 		cure = "Set " + sidecarStatus + " as the README says, or " + prefix + "_WAIT_FOR=none"
 	}
 	return "Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
-		cure + ". " + s.target.Sidecar.Refused
+		cure + ". " + s.target.Sidecar.RefusedHint
 }
 
 // istioHint is for Istio's agent that answers and is not ready. It does not say
@@ -101,7 +101,7 @@ func istioHint(ctx context.Context, s stuck) string {
 		return "The proxy has received no configuration: istiod is out of reach, or does not serve this pod; " +
 			"see kubectl logs POD -c istio-proxy | grep 'NOT ready', and istioctl proxy-status"
 	}
-	return s.target.Sidecar.NotReady
+	return s.target.Sidecar.NotReadyHint
 }
 
 // envoyStats are the counters by which Istio's agent tells whether Envoy is
@@ -142,9 +142,9 @@ func sidecarHint(_ context.Context, s stuck) string {
 	case s.target.Sidecar == nil:
 		return ""
 	case s.last.Outcome == wait.Refused:
-		return s.target.Sidecar.Refused
+		return s.target.Sidecar.RefusedHint
 	case s.last.Outcome == wait.NotReady:
-		return s.target.Sidecar.NotReady
+		return s.target.Sidecar.NotReadyHint
 	}
 	return ""
 }

@@ -45,7 +45,7 @@ func (g *gate) quitAll(ctx context.Context) error {
 	for _, target := range g.pod.quits {
 		if !isMesh(target) {
 			others.Go(func() {
-				if g.quitOne(ctx, timed, target) == wait.Accepted {
+				if g.quitOne(ctx, timed, target) == wait.QuitAccepted {
 					wait.AwaitGone(half, target) // it may need the mesh to drain
 				}
 			})
@@ -79,15 +79,15 @@ func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) wait.Quit
 	outcome, answer := wait.Quit(timed, target, g.pod.seen[target.Name])
 	g.metrics.quit(target, outcome, time.Since(began))
 	switch outcome {
-	case wait.Accepted:
+	case wait.QuitAccepted:
 		g.watch(ctx, target, began)
-	case wait.Gone:
+	case wait.QuitGone:
 		g.log.Info(target.Name + " is gone already")
-	case wait.Rejected:
+	case wait.QuitRejected:
 		g.log.Warn(fmt.Sprintf("%s did not accept the quit: %s%s", target.Name, answer.Detail, unquit(target)))
-	case wait.Unheard:
+	case wait.QuitUnanswered:
 		g.log.Warn(fmt.Sprintf("%s did not answer the quit in %v: %s", target.Name, time.Since(began).Round(time.Millisecond), answer.Detail))
-	case wait.NeverSeen:
+	case wait.QuitNeverSeen:
 		g.log.Warn(fmt.Sprintf("%s was never seen, and may still start and keep the pod: %s%s", target.Name, answer.Detail, unquit(target)))
 	}
 	return outcome
@@ -112,5 +112,5 @@ func unquit(target wait.Target) string {
 	if target.Sidecar == nil {
 		return ""
 	}
-	return ". " + target.Sidecar.Unquit
+	return ". " + target.Sidecar.QuitHint
 }

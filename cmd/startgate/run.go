@@ -109,7 +109,7 @@ func (g *gate) prepare() error {
 	g.warn(g.pod.notes)
 	g.metrics = newMetrics(g.config.Metrics, g.pod.supervise, g.log)
 	if g.pod.supervise {
-		g.signals.Also(exec.Early()...)
+		g.signals.CatchMore(exec.ForwardableBeforeStart()...)
 	}
 	return err
 }

@@ -25,7 +25,7 @@ func standardError() io.Writer {
 type quiet struct{ io.Writer }
 
 func (q quiet) Write(text []byte) (n int, err error) {
-	exec.WithoutPipe(func() { n, err = q.Writer.Write(text) })
+	exec.WithoutWriteSignals(func() { n, err = q.Writer.Write(text) })
 	return n, err
 }
 

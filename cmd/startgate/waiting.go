@@ -154,7 +154,7 @@ func (p *progress) observe(e wait.Event) {
 	p.mu.Lock()
 	p.last = e.Answer
 	p.probes[e.Answer.Outcome]++
-	p.heard = p.heard || e.Answer.Heard()
+	p.heard = p.heard || e.Answer.Reached()
 	p.mu.Unlock()
 	p.metrics.probed(e)
 	switch {
