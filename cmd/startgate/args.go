@@ -12,8 +12,7 @@ import (
 	"github.com/startgate/startgate/wait/nearest"
 )
 
-// verbs are the flags that startgate knows, one of them at most and first, and
-// what they do.
+// verbs are the flags of startgate. One may stand first on the command line.
 var verbs = []struct{ name, operand, help string }{
 	{"--wait", "", "wait, then exit with 0: for scripts and init containers"},
 	{"--check", "", "print the settings, the targets and the mode, and wait for nothing"},
@@ -34,12 +33,12 @@ type usageError struct{ error }
 
 func parseArgs(args []string) (command, error) {
 	if len(args) == 0 {
-		return command{}, usage("no program to start")
+		return command{}, usageErrorf("no program to start")
 	}
 	first, rest := args[0], args[1:]
 	if first == "--" {
 		if len(rest) == 0 {
-			return command{}, usage("no program to start after --")
+			return command{}, usageErrorf("no program to start after --")
 		}
 		return command{program: rest}, nil
 	}
@@ -53,33 +52,33 @@ func parseArgs(args []string) (command, error) {
 		}
 		names = append(names, verb.name)
 	}
-	if near := cmp.Or(short[first], nearest.To(first, names)); near != "" {
-		return command{}, usage("unknown flag %s: did you mean %s?", first, near)
+	if near := cmp.Or(flagAliases[first], nearest.To(first, names)); near != "" {
+		return command{}, usageErrorf("unknown flag %s: did you mean %s?", first, near)
 	}
-	return command{}, usage("unknown flag %s: write startgate -- %s to start a program of that name", first, first)
+	return command{}, usageErrorf("unknown flag %s: write startgate -- %s to start a program of that name", first, first)
 }
 
 func withOperand(verb, operand string, rest []string) (command, error) {
 	switch {
 	case operand == "" && len(rest) > 0:
-		return command{}, usage("%s takes no program: take away %q", verb, rest[0])
+		return command{}, usageErrorf("%s takes no program: remove %q", verb, rest[0])
 	case operand != "" && len(rest) != 1:
-		return command{}, usage("%s takes one argument: write startgate %s %s", verb, verb, operand)
+		return command{}, usageErrorf("%s takes one argument: write startgate %s %s", verb, verb, operand)
 	case operand != "":
 		return command{verb: verb, operand: rest[0]}, nil
 	}
 	return command{verb: verb}, nil
 }
 
-func usage(format string, args ...any) error {
+func usageErrorf(format string, args ...any) error {
 	return usageError{fmt.Errorf(format, args...)}
 }
 
-// short are letters that stand for a verb elsewhere.
-var short = map[string]string{"-h": "--help", "-v": "--version", "-V": "--version", "-w": "--wait"}
+// flagAliases are letters that stand for a flag elsewhere.
+var flagAliases = map[string]string{"-h": "--help", "-v": "--version", "-V": "--version", "-w": "--wait"}
 
-// meant says what may have been meant by a program that cannot be found.
-func meant(name string) string {
+// notFoundHint says what a program that cannot be found may have been meant to be.
+func notFoundHint(name string) string {
 	for _, verb := range verbs {
 		if name == verb.name {
 			return ". To run startgate " + name + " in an image whose entrypoint it is: docker run --entrypoint /startgate IMAGE " + name
@@ -91,7 +90,7 @@ func meant(name string) string {
 	return ""
 }
 
-// synopsis is the usage in short.
+// synopsis returns the usage in short.
 func synopsis() string {
 	lines := []string{"usage: startgate [--] PROGRAM [ARG...]"}
 	for _, verb := range verbs {
@@ -106,8 +105,8 @@ func printHelp(w io.Writer) error {
 	for _, verb := range verbs {
 		fmt.Fprintf(table, "  %s\t%s\n", strings.TrimSpace(verb.name+" "+verb.operand), verb.help)
 	}
-	fmt.Fprint(table, "\nSettings are environment variables. An empty one counts as not set, but for "+sidecarStatus+":\n\n")
-	for _, s := range settings() {
+	fmt.Fprint(table, "\nSettings are environment variables. An empty one counts as unset, except "+envSidecarStatus+":\n\n")
+	for _, s := range describeSettings() {
 		fmt.Fprintf(table, "  %s\t%s\t%s\n", s.Name, s.Default, s.Meaning)
 	}
 	fmt.Fprint(table, "\nExit codes:\n\n")

@@ -1,31 +1,28 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"os"
+	"reflect"
 	"strings"
 	"text/tabwriter"
 
 	"github.com/startgate/startgate/wait"
 )
 
-// check prints what startgate would do: the settings and where each comes from,
-// the targets as parsed, the mode and why, and warnings.
-func (g *gate) check(notes []string) error {
-	if err := g.interruptible(g.lookAround); err != nil {
+// check prints what startgate would do: the settings and where each comes from, the
+// plan as it is in this pod now, and warnings.
+func (g *gate) check() error {
+	if err := g.interruptible(g.look); err != nil {
 		return err
-	}
-	notes = append(notes, g.pod.notes...)
-	if g.pod.skipped != "" {
-		notes = append(notes, g.pod.skipped)
 	}
 	table := tabwriter.NewWriter(g.stdout, 0, 0, 2, ' ', 0)
 	g.checkSettings(table)
-	checkTargets(table, g.pod.targets)
-	checkQuits(table, g.pod.quits)
-	fmt.Fprintf(table, "\nMODE\tWHY\n%s\t%s\n", g.pod.mode(), g.pod.why)
+	checkPlan(table, g.current())
+	notes := g.notes()
+	if text := g.skipped(); text != "" {
+		notes = append(notes, text)
+	}
 	if len(notes) > 0 {
 		fmt.Fprintln(table, "\nNOTES")
 	}
@@ -36,15 +33,18 @@ func (g *gate) check(notes []string) error {
 }
 
 func (g *gate) checkSettings(w io.Writer) {
-	hidden := map[string]string{waitFor: g.config.WaitFor.String(), quitSetting: g.config.Quit.String()}
 	fmt.Fprintln(w, "SETTING\tFROM\tVALUE")
-	for _, s := range settings() {
-		value, from := cmp.Or(s.Default, "-"), "default"
-		if set, ok := os.LookupEnv(s.Name); ok {
-			value, from = cmp.Or(hidden[s.Name], set, `""`), "environment"
-		}
+	for i, s := range describeSettings() {
+		value, from := s.shown(g.environ, reflect.ValueOf(g.settings).Field(i))
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, from, value)
 	}
+}
+
+func checkPlan(w io.Writer, p plan) {
+	checkTargets(w, p.targets)
+	checkQuits(w, p.quits)
+	mode, why := p.mode()
+	fmt.Fprintf(w, "\nMODE\tWHY\n%s\t%s\n", mode, why)
 }
 
 func checkTargets(w io.Writer, targets []wait.Target) {
@@ -68,7 +68,7 @@ func checkQuits(w io.Writer, quits []wait.Target) {
 	if len(quits) == 0 {
 		return
 	}
-	fmt.Fprint(w, "\nTELLS TO QUIT\tBY A POST TO\n")
+	fmt.Fprint(w, "\nSHUTS DOWN\tBY A POST TO\n")
 	for _, target := range quits {
 		at := target.Name
 		if target.Sidecar != nil {

@@ -16,10 +16,10 @@ const (
 	codeFailed  = 125
 )
 
-// codes are all exit codes, for a person.
+// codes describe all exit codes to a user.
 var codes = []struct{ Code, Meaning string }{
 	{"the application's", "it ran; 128+n when signal n ended it under startgate's supervision"},
-	{"2", "Go's runtime ended startgate, for want of threads, descriptors or memory"},
+	{"2", "the Go runtime aborted: it could not get a thread, a file descriptor or memory"},
 	{"124", "a target was not ready within STARTGATE_TIMEOUT"},
 	{"125", "startgate itself failed: settings, usage, --install"},
 	{"126", "the program exists and cannot be run, or no process could be started for it"},
@@ -27,18 +27,13 @@ var codes = []struct{ Code, Meaning string }{
 	{"128+n", "signal n ended the wait"},
 }
 
-// codeOf returns the exit code of an error.
-func codeOf(err error) int {
+// exitCode returns the exit code of an error that ends startgate itself.
+func exitCode(err error) int {
 	var (
 		exit   *exec.ExitError
 		signal *exec.SignalError
-		app    appExit
 	)
 	switch {
-	case err == nil:
-		return 0
-	case errors.As(err, &app):
-		return int(app)
 	case errors.As(err, &exit):
 		return exit.Code
 	case errors.As(err, &signal):
@@ -49,30 +44,27 @@ func codeOf(err error) int {
 	return codeFailed
 }
 
-// report tells a person why startgate ends and returns the exit code.
-func (g *gate) report(err error) int {
-	var app appExit
-	if err == nil || errors.As(err, &app) {
-		return int(app)
-	}
+// reportExit logs why startgate ends, and returns the exit code.
+func (g *gate) reportExit(err error) int {
+	code := exitCode(err)
 	if g.log != nil {
-		g.log.Error(err.Error(), "code", codeOf(err))
+		g.log.Error(err.Error(), "code", code)
 	} else {
 		fmt.Fprintln(g.stderr, "startgate: "+strings.ReplaceAll(err.Error(), "\n", "\nstartgate: "))
 	}
 	if errors.As(err, new(usageError)) {
 		fmt.Fprint(g.stderr, synopsis())
 	}
-	leaveMessage(err.Error())
-	return codeOf(err)
+	writeTerminationMessage(err.Error())
+	return code
 }
 
-// terminationLog is where the kubelet looks for why a container ended.
+// terminationLog is where the kubelet looks for the reason of a container's end.
 const terminationLog = "/dev/termination-log"
 
-// leaveMessage writes a container's termination message, where there is none yet: of
-// a script that runs startgate --wait, it may be what the application wrote.
-func leaveMessage(text string) {
+// writeTerminationMessage writes a container's termination message, unless there is
+// one: of a script that runs startgate --wait, it may be what the application wrote.
+func writeTerminationMessage(text string) {
 	f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0)
 	if err != nil {
 		return

@@ -15,23 +15,21 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// stuck is a wait that does not end.
-type stuck struct {
-	target wait.Target
-	last   wait.Answer
-	seen   bool // it has answered before
-	unset  bool // the injection variable is not set
+// waitState is how far a wait has come that has not ended.
+type waitState struct {
+	target   wait.Target
+	last     wait.Answer
+	answered bool // it has answered before
+	unset    bool // STARTGATE_SIDECAR_STATUS is not set
 }
 
-// hints say what may be the cause and what to do, one by one, by pattern; the first
-// that has something to say is told.
-var hints = []func(context.Context, stuck) string{
-	unresolved, gone, moved, absent, istioHint, sidecarHint, daprHint, fileHint, refusedHint, droppedHint,
+// hints are asked in this order for what may be the cause, and what to do about it.
+var hints = []func(context.Context, waitState) string{
+	hintUnresolved, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintDropped,
 }
 
-// hint returns the first hint; nothing when there is no more to say. It may take a
-// second.
-func (s stuck) hint(ctx context.Context) string {
+// hint returns the first hint that applies, or nothing. It may take a second.
+func (s waitState) hint(ctx context.Context) string {
 	for _, hint := range hints {
 		if text := hint(ctx, s); text != "" {
 			return text
@@ -40,7 +38,7 @@ func (s stuck) hint(ctx context.Context) string {
 	return ""
 }
 
-func unresolved(_ context.Context, s stuck) string {
+func hintUnresolved(_ context.Context, s waitState) string {
 	if !errors.As(s.last.Err, new(*net.DNSError)) {
 		return ""
 	}
@@ -48,16 +46,16 @@ func unresolved(_ context.Context, s stuck) string {
 		"with Istio's DNS capture no name resolves before the proxy is up, so wait for istio first"
 }
 
-func gone(_ context.Context, s stuck) string {
-	if s.last.Outcome != wait.Refused || !s.seen {
+func hintGone(_ context.Context, s waitState) string {
+	if s.last.Outcome != wait.Refused || !s.answered {
 		return ""
 	}
-	return "It answered before and is gone: it has crashed, or was stopped, as by an earlier try of this Job that told it to quit; " +
+	return "It answered before and is gone: it has crashed, or was stopped, as by an earlier try of this Job that shut it down; " +
 		"see kubectl describe pod, and kubectl logs POD --previous of its container"
 }
 
-// moved is for a sidecar whose ready port refuses while its other port answers.
-func moved(ctx context.Context, s stuck) string {
+// hintMovedPort is for a sidecar whose ready port refuses while its early port answers.
+func hintMovedPort(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || s.target.Sidecar.Knock == "" {
 		return ""
 	}
@@ -70,8 +68,8 @@ func moved(ctx context.Context, s stuck) string {
 	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
 }
 
-// absent is for a mesh's sidecar on none of whose ports anybody listens.
-func absent(ctx context.Context, s stuck) string {
+// hintNotInjected is for a mesh's sidecar that listens on none of its ports.
+func hintNotInjected(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
 		return ""
 	}
@@ -80,17 +78,17 @@ func absent(ctx context.Context, s stuck) string {
 			"(image still being pulled, crashing), or this is an init container in front of a classic sidecar, " +
 			"where the wait cannot end: see kubectl describe pod"
 	}
-	cure := "Set " + prefix + "_WAIT_FOR=none where it never is"
+	cure := "Set " + envWaitFor + "=none where it never is"
 	if s.unset && isIstio(s.target) {
-		cure = "Set " + sidecarStatus + " as the README says, or " + prefix + "_WAIT_FOR=none"
+		cure = "Set " + envSidecarStatus + " as the README says, or " + envWaitFor + "=none"
 	}
 	return "Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
 		cure + ". " + s.target.Sidecar.RefusedHint
 }
 
-// istioHint is for Istio's agent that answers and is not ready. It does not say
-// why; its Envoy's counters do, which is where it looks itself.
-func istioHint(ctx context.Context, s stuck) string {
+// hintIstio is for Istio's agent that answers and is not ready. It does not say why;
+// the counters of its Envoy do, and the agent looks at them itself.
+func hintIstio(ctx context.Context, s waitState) string {
 	if !isIstio(s.target) || s.last.Outcome != wait.NotReady {
 		return ""
 	}
@@ -104,7 +102,7 @@ func istioHint(ctx context.Context, s stuck) string {
 	return s.target.Sidecar.NotReadyHint
 }
 
-// envoyStats are the counters by which Istio's agent tells whether Envoy is
+// envoyStats are the counters by which Istio's agent finds out whether Envoy is
 // configured (istio/istio: pilot/cmd/pilot-agent/status/util/stats.go).
 const envoyStats = "http://127.0.0.1:15000/stats?usedonly&filter=" +
 	"%5E(cluster_manager%5C.cds%7Clistener_manager%5C.lds)%5C.(update_success%7Cupdate_rejected)%24"
@@ -136,8 +134,8 @@ func envoyUpdates(ctx context.Context) (accepted, rejected int) {
 	return accepted, rejected
 }
 
-// sidecarHint is what the table of sidecars says.
-func sidecarHint(_ context.Context, s stuck) string {
+// hintSidecar is what the table of sidecars says.
+func hintSidecar(_ context.Context, s waitState) string {
 	switch {
 	case s.target.Sidecar == nil:
 		return ""
@@ -149,14 +147,14 @@ func sidecarHint(_ context.Context, s stuck) string {
 	return ""
 }
 
-func daprHint(_ context.Context, s stuck) string {
+func hintDapr(_ context.Context, s waitState) string {
 	if !strings.HasSuffix(s.target.Name, ":3500/v1.0/healthz") {
 		return ""
 	}
 	return "This path of Dapr waits for the application, which waits for it: write dapr instead"
 }
 
-func fileHint(_ context.Context, s stuck) string {
+func hintFile(_ context.Context, s waitState) string {
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
@@ -167,7 +165,7 @@ func fileHint(_ context.Context, s stuck) string {
 		"and is the volume mounted in both containers?"
 }
 
-func refusedHint(_ context.Context, s stuck) string {
+func hintRefused(_ context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused {
 		return ""
 	}
@@ -177,9 +175,9 @@ func refusedHint(_ context.Context, s stuck) string {
 	return "Nothing listens there: is it running, and is the port right?"
 }
 
-// droppedHint is for a proxy that accepts a connection in place of a server that
-// does not.
-func droppedHint(_ context.Context, s stuck) string {
+// hintDropped is for a proxy that accepts a connection in the place of a server that
+// does not answer.
+func hintDropped(_ context.Context, s waitState) string {
 	if !errors.Is(s.last.Err, io.EOF) && s.last.Outcome != wait.Timeout && !strings.HasSuffix(s.last.Detail, "connection reset") {
 		return ""
 	}

@@ -1,5 +1,7 @@
 package main
 
+// These tests cover hints whose search for a cause could take too long.
+
 import (
 	"context"
 	"testing"
@@ -17,6 +19,6 @@ func TestHintIsBounded(t *testing.T) {
 			return wait.Answer{Outcome: wait.Timeout}
 		})
 		target := wait.Target{Sidecar: &wait.Sidecar{Knock: "localhost:15021"}, Knock: []wait.Prober{hangs}}
-		moved(context.Background(), stuck{target: target, last: wait.Answer{Outcome: wait.Refused}})
+		hintMovedPort(context.Background(), waitState{target: target, last: wait.Answer{Outcome: wait.Refused}})
 	})
 }

@@ -7,16 +7,16 @@ import (
 
 // newLogger returns the log that the settings ask for. JSON has the keys that
 // Cloud Logging reads, and durations as numbers that can be compared.
-func newLogger(w io.Writer, config Config) *slog.Logger {
-	options := &slog.HandlerOptions{Level: config.LogLevel.Level, ReplaceAttr: plainDurations}
-	if config.LogFormat == "json" {
+func newLogger(w io.Writer, s settings) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel.Level, ReplaceAttr: plainDurations}
+	if s.LogFormat == "json" {
 		options.ReplaceAttr = cloudKeys
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
 	return slog.New(slog.NewTextHandler(w, options))
 }
 
-// plainDurations writes a duration as a person does, not in nanoseconds.
+// plainDurations writes a duration as a user does, not in nanoseconds.
 func plainDurations(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		return slog.String(a.Key, a.Value.Duration().String())

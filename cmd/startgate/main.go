@@ -1,11 +1,22 @@
-// Startgate is a container's entrypoint: it waits until the pod's sidecar is
-// ready, and then becomes the application.
+// Startgate is a container's entrypoint: it waits until the pod's sidecar is ready, and
+// then becomes the application.
 //
 //	ENTRYPOINT ["/startgate", "--"]
 //	CMD ["/app", "--flag"]
 //
-// startgate --help lists the settings, which are environment variables. The
-// packages wait and exec beside this one do the work.
+// startgate --help lists the settings, which are environment variables. The packages
+// wait and exec beside this one do the work.
+//
+// A run goes from one file to the next:
+//
+//	main.go      catches signals, takes the environment
+//	args.go      the command line: a program to start, or a flag
+//	settings.go  the environment → settings (setting_types.go: how each is parsed)
+//	plan.go      settings → plan: what to wait for, what to shut down, and why
+//	run.go       carries the plan out: wait, hand over, shut down the sidecars
+//	waiting.go   waits, and logs how it goes (hints.go: what may be wrong)
+//	quit.go      asks the sidecars to shut down
+//	exit.go      the exit code, and the reason on the way out
 package main
 
 import (
@@ -18,9 +29,9 @@ import (
 	"github.com/startgate/startgate/exec"
 )
 
-// ending are the signals that end the wait. QUIT is caught first, because what Go
-// does by default is the worst: it prints all stacks.
-var ending = []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
+// endSignals end the wait. QUIT is caught first, because its default in Go is the
+// worst: it prints all stacks.
+var endSignals = []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
 
 // caught has the signals since init.
 var caught *exec.Signals
@@ -29,11 +40,11 @@ var caught *exec.Signals
 // Linux ties to it, and catches signals before anything else is done.
 func init() {
 	runtime.LockOSThread()
-	caught = exec.Catch(ending...)
+	caught = exec.Catch(endSignals...)
 }
 
 func main() {
-	log.SetOutput(io.Discard) // net/http tells it what a server does wrong; the answer says so too
+	log.SetOutput(io.Discard) // net/http logs what a server does wrong; the probe's answer says it too
 	g := gate{args: os.Args[1:], environ: exec.Environ(), signals: caught, stdout: os.Stdout, stderr: standardError()}
-	os.Exit(g.report(g.run()))
+	os.Exit(g.run())
 }

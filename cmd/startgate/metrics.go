@@ -36,19 +36,19 @@ type metrics struct {
 	quits     *prometheus.CounterVec
 }
 
-// newMetrics begins to serve and to count, as the setting says. What cannot be
-// done is logged, and done without.
-func newMetrics(places places, supervise bool, log *slog.Logger) *metrics {
-	if len(places) == 0 {
+// newMetrics begins to serve and to count, as the setting says. What cannot be done is
+// logged, and left out.
+func newMetrics(where metricsTargets, supervise bool, log *slog.Logger) *metrics {
+	if len(where) == 0 {
 		return nil
 	}
 	m := &metrics{log: log, registry: prometheus.NewRegistry()}
 	m.register(supervise)
-	for _, place := range places {
-		if strings.HasPrefix(place, "/") {
-			m.files = append(m.files, place)
+	for _, target := range where {
+		if strings.HasPrefix(target, "/") {
+			m.files = append(m.files, target)
 		} else {
-			m.serve(place)
+			m.serve(target)
 		}
 	}
 	return m
@@ -80,18 +80,18 @@ func (m *metrics) register(supervise bool) {
 		return
 	}
 	m.run = gauges("app_run_seconds", "How long the application ran.").WithLabelValues()
-	m.code = gauges("app_exit_code", "The exit code of the application, when it is over; -1 before.").WithLabelValues()
+	m.code = gauges("app_exit_code", "The exit code of the application once it has exited; -1 before.").WithLabelValues()
 	m.code.Set(-1)
-	m.forwarded = counter("signals_forwarded_total", "Signals handed on to the application.", "signal")
-	m.quitting = gauges("quit_seconds", "How long telling a sidecar to quit took.", "target")
-	m.quits = counter("quits_total", "Sidecars told to quit, by what came of it.", "target", "outcome")
+	m.forwarded = counter("signals_forwarded_total", "Signals forwarded to the application.", "signal")
+	m.quitting = gauges("quit_seconds", "How long the shutdown request of a sidecar took.", "target")
+	m.quits = counter("quits_total", "Shutdown requests to sidecars, by their outcome.", "target", "outcome")
 }
 
 // serve serves /metrics at addr until execve, or the end, closes the socket.
 func (m *metrics) serve(addr string) {
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
-		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, reasonOf(err)))
+		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
 		return
 	}
 	mux := http.NewServeMux()
@@ -100,7 +100,8 @@ func (m *metrics) serve(addr string) {
 	go func() { _ = server.Serve(quietListener{listener}) }()
 }
 
-// quietListener accepts connections that are quiet when the other side hangs up.
+// quietListener accepts connections whose writes raise no signal when the other side
+// has hung up.
 type quietListener struct{ net.Listener }
 
 func (l quietListener) Accept() (net.Conn, error) {
@@ -115,8 +116,8 @@ type quietConn struct{ net.Conn }
 
 func (c quietConn) Write(text []byte) (int, error) { return quiet{c.Conn}.Write(text) }
 
-// reasonOf is why a system call failed, without what it was about.
-func reasonOf(err error) error {
+// errnoOf returns why a system call failed, without the name of what it was about.
+func errnoOf(err error) error {
 	var errno syscall.Errno
 	if errors.As(err, &errno) {
 		return errno
@@ -131,7 +132,7 @@ func (m *metrics) write() {
 	}
 	for _, file := range m.files {
 		if err := prometheus.WriteToTextfile(file, m.registry); err != nil {
-			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, reasonOf(err)))
+			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
 		}
 	}
 }
@@ -179,7 +180,7 @@ func (m *metrics) forwardedSignal(sig syscall.Signal) {
 	}
 }
 
-func (m *metrics) over(code int, took time.Duration) {
+func (m *metrics) exited(code int, took time.Duration) {
 	if m == nil {
 		return
 	}

@@ -1,5 +1,7 @@
 package main
 
+// This test holds the metrics to the rules of client_golang.
+
 import (
 	"testing"
 	"time"
@@ -9,14 +11,14 @@ import (
 
 // The metrics pass client_golang's lint.
 func TestMetricsLint(t *testing.T) {
-	m := newMetrics(places{"/unused.prom"}, true, nil)
+	m := newMetrics(metricsTargets{"/unused.prom"}, true, nil)
 	m.probes.WithLabelValues("istio", "ready").Inc()
 	m.waited.WithLabelValues("istio").Set(1)
 	m.waiting.WithLabelValues("istio").Set(0)
 	m.forwardedSignal(15)
 	m.quits.WithLabelValues("istio", "accepted").Inc()
 	m.quitting.WithLabelValues("istio").Set(1)
-	m.over(0, time.Second)
+	m.exited(0, time.Second)
 	problems, err := testutil.GatherAndLint(m.registry)
 	if err != nil || len(problems) > 0 {
 		t.Errorf("lint: %v, %v", problems, err)

@@ -1,132 +1,101 @@
 package main
 
 import (
-	"context"
 	"fmt"
-	"os"
 	"slices"
-	"time"
 
 	"github.com/startgate/startgate/wait"
 )
 
-// pod is what there is to do in the pod that this runs in.
-type pod struct {
-	targets   []wait.Target // to wait for
-	quits     []wait.Target // to tell to quit
-	supervise bool
-	why       string          // the mode is what it is
-	skipped   string          // what is not waited for, and why; empty: nothing
-	notes     []string        // warnings
-	seen      map[string]bool // the targets that have answered, by name
+// plan is what startgate intends to do, from the settings alone. What becomes of it
+// depends on what is in the pod: see [plan.withoutIstio] and [plan.mode].
+type plan struct {
+	targets   []wait.Target // to wait for, in this order
+	quits     []wait.Target // to shut down after the application
+	supervise bool          // STARTGATE_SUPERVISE asks for it
+	noQuits   string        // why quits is empty although STARTGATE_QUIT is not
+	injection injection     // what the pod's annotation says
+	notes     []string      // warnings
 }
 
-// mode is the name of how the hand-over is done.
-func (p pod) mode() string {
-	if p.supervise {
-		return "supervise"
+// makePlan makes the plan of a run that starts an application or, for --wait, does not.
+func makePlan(s settings, application bool) plan {
+	p := plan{targets: s.WaitFor}
+	var note string
+	if p.injection, note = injectionOf(s.SidecarStatus); note != "" {
+		p.notes = append(p.notes, note)
 	}
-	return "replace"
-}
-
-// istio is the name of the sidecar that the annotation is about.
-const istio = "istio"
-
-func isIstio(target wait.Target) bool {
-	return target.Sidecar != nil && target.Sidecar.Name == istio
-}
-
-// lookAround finds out what there is to do in this pod, which may take half a
-// second.
-func (g *gate) lookAround(ctx context.Context) error {
-	in, note := injectionOf(g.config.SidecarStatus)
-	g.pod = pod{targets: g.config.WaitFor, quits: slices.Clone(g.config.Quit), seen: map[string]bool{}}
-	if note != "" {
-		g.pod.notes = append(g.pod.notes, note)
+	if !application {
+		return p
 	}
-	why := "nothing needs a parent"
-	if in == notInjected && g.isIstioAbsent(ctx) {
-		g.pod.targets = slices.DeleteFunc(slices.Clone(g.config.WaitFor), isIstio)
-		g.pod.quits = slices.DeleteFunc(g.pod.quits, isIstio)
-		why = "the pod is not injected"
+	p.quits, p.supervise = s.Quit, bool(s.Supervise)
+	if p.injection == nativeSidecar {
+		p.dropQuit("istio is a native sidecar, which the kubelet stops")
 	}
-	if in == nativeSidecar {
-		g.pod.quits = slices.DeleteFunc(g.pod.quits, isIstio)
-		why = "istio is a native sidecar, which the kubelet stops"
-	}
-	g.pod.notes = append(g.pod.notes, g.warnings()...)
-	g.choose(why)
-	return context.Cause(ctx)
-}
-
-// choose chooses the mode; why is the reason for replacing, if it comes to that.
-func (g *gate) choose(why string) {
-	switch {
-	case len(g.pod.quits) > 0:
-		g.pod.supervise, g.pod.why = true, "to tell "+quits(g.pod.quits).String()+" to quit"
-	case bool(g.config.Supervise):
-		g.pod.supervise, g.pod.why = true, prefix+"_SUPERVISE"
-	case len(g.config.Quit) > 0:
-		g.pod.why = why
-	default:
-		g.pod.why = "nothing needs a parent"
-	}
-}
-
-// isIstioAbsent tells whether there is no sign of the sidecar in a pod that is said
-// not to be injected. Nothing is asked when nobody wants to know.
-func (g *gate) isIstioAbsent(ctx context.Context) bool {
-	i := slices.IndexFunc(g.config.WaitFor, isIstio)
-	var target wait.Target
-	if i >= 0 {
-		target = g.config.WaitFor[i]
-	} else if i = slices.IndexFunc(g.config.Quit, isIstio); i >= 0 {
-		target = g.config.Quit[i]
-	} else {
-		return true
-	}
-	looking, cancel := context.WithTimeout(ctx, time.Duration(g.config.AttemptTimeout))
-	defer cancel()
-	sign := signOfSidecar(looking, target)
-	if sign == "" {
-		g.pod.skipped = "istio is not waited for: the pod is not injected (" + sidecarStatus + " is empty)"
-		return true
-	}
-	g.pod.notes = append(g.pod.notes, "the pod seems to have istio although "+sidecarStatus+" is empty: "+sign)
-	return false
-}
-
-// signOfSidecar returns what tells that the sidecar exists, or nothing.
-func signOfSidecar(ctx context.Context, target wait.Target) string {
-	for _, knock := range target.Knock {
-		if knock.Probe(ctx).Outcome != wait.Refused {
-			return "its port answers"
-		}
-	}
-	if wait.Redirected(ctx) {
-		return "outbound traffic is redirected to a proxy that does not listen"
-	}
-	return ""
-}
-
-// proxyUser is whom Istio's redirect leaves alone: its proxy.
-const proxyUser = 1337
-
-// warnings are about what is likely to be a mistake in this pod.
-func (g *gate) warnings() []string {
-	var notes []string
-	if os.Getuid() == proxyUser && slices.ContainsFunc(g.pod.targets, isIstio) {
-		notes = append(notes, fmt.Sprintf("this runs as uid %d, the proxy's own: its traffic goes past the proxy, "+
-			"as the application's will; set another runAsUser", proxyUser))
-	}
-	if g.config.SidecarStatus == nil && slices.ContainsFunc(g.pod.quits, isIstio) {
-		notes = append(notes, prefix+"_QUIT has istio and "+sidecarStatus+" is not set, so where nothing is injected the end is delayed. "+
+	if p.injection == unknownInjection && !s.SidecarStatus.set && slices.ContainsFunc(p.quits, isIstio) {
+		p.notes = append(p.notes, envQuit+" has istio and "+envSidecarStatus+" is not set, so where nothing is injected the end is delayed. "+
 			"Add to the container's env:\n"+manifestLines)
 	}
-	return notes
+	return p
 }
 
 // manifestLines hand the pod's annotation over.
 const manifestLines = `- name: STARTGATE_SIDECAR_STATUS
   valueFrom:
     fieldRef: {fieldPath: "metadata.annotations['sidecar.istio.io/status']"}`
+
+// withoutIstio returns the plan for a pod that has no istio.
+func (p plan) withoutIstio() plan {
+	p.targets = slices.DeleteFunc(slices.Clone(p.targets), isIstio)
+	p.dropQuit("the pod is not injected")
+	return p
+}
+
+// dropQuit leaves istio's shutdown out, for this reason.
+func (p *plan) dropQuit(reason string) {
+	if slices.ContainsFunc(p.quits, isIstio) {
+		p.quits, p.noQuits = slices.DeleteFunc(slices.Clone(p.quits), isIstio), reason
+	}
+}
+
+// istio returns the target that the annotation is about, nil when the plan has none.
+func (p plan) istio() *wait.Target {
+	for _, list := range [][]wait.Target{p.targets, p.quits} {
+		if i := slices.IndexFunc(list, isIstio); i >= 0 {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+func isIstio(target wait.Target) bool {
+	return target.Sidecar != nil && target.Sidecar.Name == "istio"
+}
+
+// The names of how the hand-over is done.
+const (
+	modeReplace   = "replace"
+	modeSupervise = "supervise"
+)
+
+// mode returns how the hand-over is done, and why.
+func (p plan) mode() (mode, why string) {
+	switch {
+	case len(p.quits) > 0:
+		return modeSupervise, "to shut down " + quits(p.quits).String()
+	case p.supervise:
+		return modeSupervise, envSupervise
+	case p.noQuits != "":
+		return modeReplace, p.noQuits
+	}
+	return modeReplace, "nothing needs a parent"
+}
+
+// proxyUser is whom Istio's redirect leaves alone: its proxy.
+const proxyUser = 1337
+
+// userNote is a warning about a user ID whose traffic does not go through the mesh.
+func (p plan) userNote(uid int) (note string, ok bool) {
+	return fmt.Sprintf("running as uid %d, the proxy's own user: startgate's and the application's traffic bypasses the proxy; "+
+		"set a different runAsUser", proxyUser), uid == proxyUser && slices.ContainsFunc(p.targets, isIstio)
+}

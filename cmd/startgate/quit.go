@@ -4,111 +4,122 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"time"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 )
 
-// watchGone is how long a sidecar that accepted its quit is watched.
-const watchGone = time.Second
-
-// quit tells the sidecars to quit; end is how the application, or the way to it,
-// ended. A signal ends it.
-func (g *gate) quit(end error) {
-	if len(g.pod.quits) == 0 {
+// quit asks the sidecars to shut down; code is that of the application, or of the
+// failure to start it. A signal stops the asking.
+func (g *gate) quit(code int) {
+	targets := g.current().quits
+	if len(targets) == 0 {
 		return
 	}
-	names := quits(g.pod.quits).String()
-	if end != nil && g.config.QuitOn == "success" {
-		g.log.Info("not telling "+names+" to quit: "+prefix+"_QUIT_ON=success, and the application did not succeed", "code", codeOf(end))
+	names := quits(targets).String()
+	if code != 0 && g.settings.QuitOn == "success" {
+		g.log.Info("not shutting down "+names+": "+envQuitOn+"=success, and the application failed", "code", code)
 		return
 	}
-	if err := g.interruptible(g.quitAll); err != nil {
-		g.log.Warn("telling " + names + " to quit was " + err.Error())
+	var signal *exec.SignalError
+	err := g.interruptible(func(ctx context.Context) error { return g.quitAll(ctx, targets) })
+	if errors.As(err, &signal) {
+		g.log.Warn("stopped asking " + names + " to shut down: " + exec.SignalName(signal.Signal))
 	}
 }
 
-// quitAll tells all to quit: first those that are not the mesh, which they may need
-// to finish, and the mesh when they are gone or half of the time has passed.
-func (g *gate) quitAll(ctx context.Context) error {
-	limit := time.Duration(g.config.QuitTimeout)
+// quitAll asks all targets to shut down: first those that are not the mesh, which they
+// may need to finish, and the mesh when they are gone or half of the time has passed.
+func (g *gate) quitAll(ctx context.Context, targets []wait.Target) error {
+	limit := time.Duration(g.settings.QuitTimeout)
 	timed, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	half, enough := context.WithTimeout(ctx, limit/2)
-	defer enough()
-	if !slices.ContainsFunc(g.pod.quits, isMesh) {
-		enough() // nobody is to be told after the others
-	}
-	var others, mesh sync.WaitGroup
-	for _, target := range g.pod.quits {
-		if !isMesh(target) {
-			others.Go(func() {
-				if g.quitOne(ctx, timed, target) == wait.QuitAccepted {
-					wait.AwaitGone(half, target) // it may need the mesh to drain
-				}
-			})
+	half, stop := context.WithTimeout(ctx, limit/2)
+	defer stop()
+	others, mesh := splitMesh(targets)
+	gone := inParallel(others, func(target wait.Target) {
+		if g.quitOne(ctx, timed, target) == wait.QuitAccepted && len(mesh) > 0 {
+			wait.AwaitGone(half, target)
 		}
-	}
-	gone := make(chan struct{})
-	go func() {
-		others.Wait()
-		close(gone)
-	}()
+	})
 	select {
 	case <-gone:
 	case <-half.Done():
 	}
-	for _, target := range g.pod.quits {
-		if isMesh(target) {
-			mesh.Go(func() { g.quitOne(ctx, timed, target) })
-		}
-	}
-	mesh.Wait()
+	<-inParallel(mesh, func(target wait.Target) { g.quitOne(ctx, timed, target) })
 	<-gone
 	return context.Cause(ctx)
 }
 
-func isMesh(target wait.Target) bool { return target.Sidecar != nil && target.Sidecar.Mesh }
+// splitMesh separates the sidecars that carry the pod's traffic from the others.
+func splitMesh(targets []wait.Target) (others, mesh []wait.Target) {
+	for _, target := range targets {
+		if target.Sidecar != nil && target.Sidecar.Mesh {
+			mesh = append(mesh, target)
+		} else {
+			others = append(others, target)
+		}
+	}
+	return others, mesh
+}
 
-// quitOne tells one to quit, under timed, and watches whether it goes, under ctx. It
-// returns what came of telling it.
+// inParallel calls f with each target, all at once. The channel is closed when all
+// calls have returned.
+func inParallel(targets []wait.Target, f func(wait.Target)) <-chan struct{} {
+	var calls sync.WaitGroup
+	for _, target := range targets {
+		calls.Go(func() { f(target) })
+	}
+	done := make(chan struct{})
+	go func() {
+		calls.Wait()
+		close(done)
+	}()
+	return done
+}
+
+// quitOne asks one target to shut down, under timed, and watches whether it goes, under
+// ctx.
 func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) wait.QuitOutcome {
 	began := time.Now()
-	outcome, answer := wait.Quit(timed, target, g.pod.seen[target.Name])
+	outcome, answer := wait.Quit(timed, target, g.answered[target.Name])
 	g.metrics.quit(target, outcome, time.Since(began))
 	switch outcome {
 	case wait.QuitAccepted:
-		g.watch(ctx, target, began)
+		g.watchGone(ctx, target, began)
 	case wait.QuitGone:
 		g.log.Info(target.Name + " is gone already")
 	case wait.QuitRejected:
-		g.log.Warn(fmt.Sprintf("%s did not accept the quit: %s%s", target.Name, answer.Detail, unquit(target)))
+		g.log.Warn(fmt.Sprintf("%s did not accept the shutdown request: %s%s", target.Name, answer.Detail, quitHint(target)))
 	case wait.QuitUnanswered:
-		g.log.Warn(fmt.Sprintf("%s did not answer the quit in %v: %s", target.Name, time.Since(began).Round(time.Millisecond), answer.Detail))
+		g.log.Warn(fmt.Sprintf("%s did not answer the shutdown request in %v: %s", target.Name, time.Since(began).Round(time.Millisecond), answer.Detail))
 	case wait.QuitNeverSeen:
-		g.log.Warn(fmt.Sprintf("%s was never seen, and may still start and keep the pod: %s%s", target.Name, answer.Detail, unquit(target)))
+		g.log.Warn(fmt.Sprintf("%s never answered; if it starts later, the pod will not complete: %s%s", target.Name, answer.Detail, quitHint(target)))
 	}
 	return outcome
 }
 
-// watch tells whether a sidecar that accepted the quit is gone soon.
-func (g *gate) watch(ctx context.Context, target wait.Target, began time.Time) {
-	watching, cancel := context.WithTimeout(ctx, watchGone)
+// watchFor is how long a sidecar that accepted its shutdown is watched.
+const watchFor = time.Second
+
+// watchGone logs whether a sidecar that accepted its shutdown is gone soon.
+func (g *gate) watchGone(ctx context.Context, target wait.Target, began time.Time) {
+	watching, cancel := context.WithTimeout(ctx, watchFor)
 	defer cancel()
 	if wait.AwaitGone(watching, target) {
 		g.log.Info(target.Name+" is gone", "after", time.Since(began).Round(time.Millisecond))
 		return
 	}
 	if !errors.Is(ctx.Err(), context.Canceled) {
-		g.log.Info(target.Name + " accepted the quit and is still draining")
+		g.log.Info(target.Name + " accepted the shutdown request and is still draining")
 	}
 }
 
-// unquit is a sentence on why a sidecar may not have accepted its quit, if there is
-// one.
-func unquit(target wait.Target) string {
+// quitHint is a sentence on why a sidecar may not have accepted its shutdown, if there
+// is one.
+func quitHint(target wait.Target) string {
 	if target.Sidecar == nil {
 		return ""
 	}

@@ -1,5 +1,7 @@
 package main
 
+// These tests cover the order in which sidecars are shut down.
+
 import (
 	"log/slog"
 	"net/http"
@@ -57,16 +59,17 @@ func hangs(_ http.ResponseWriter, r *http.Request, _ *httptest.Server) { <-r.Con
 // quitOrder tells these to quit, in process, and returns when each was told.
 func quitOrder(t *testing.T, limit time.Duration, others, mesh *leaver) {
 	t.Helper()
-	g := &gate{log: slog.New(slog.DiscardHandler), config: Config{QuitTimeout: positive(limit)}}
+	g := &gate{log: slog.New(slog.DiscardHandler), settings: settings{QuitTimeout: positiveDuration(limit)}}
+	var targets []wait.Target
 	for _, s := range []*leaver{mesh, others} {
 		target, err := wait.ParseQuit(s.url, os.Getenv)
 		if err != nil {
 			t.Fatal(err)
 		}
 		target.Sidecar = &wait.Sidecar{Mesh: s == mesh}
-		g.pod.quits = append(g.pod.quits, target)
+		targets = append(targets, target)
 	}
-	if err := g.quitAll(t.Context()); err != nil {
+	if err := g.quitAll(t.Context(), targets); err != nil {
 		t.Fatal(err)
 	}
 }

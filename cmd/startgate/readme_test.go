@@ -1,5 +1,7 @@
 package main
 
+// These tests hold the generated tables of README.md, and its settings and commands, to the code.
+
 import (
 	"cmp"
 	"os"
@@ -31,7 +33,7 @@ func TestREADMETables(t *testing.T) {
 
 func settingsTable() [][]string {
 	rows := [][]string{{"variable", "default", "meaning"}}
-	for _, s := range settings() {
+	for _, s := range describeSettings() {
 		rows = append(rows, []string{markdown.Code(s.Name), markdown.Code(s.Default), s.Meaning})
 	}
 	return rows
@@ -59,7 +61,7 @@ func sidecarsTable() [][]string {
 func TestREADMESettings(t *testing.T) {
 	mentioned := regexp.MustCompile(`STARTGATE_\w+`).FindAllString(markdown.Read(t, readmeFile), -1)
 	var known []string
-	for _, s := range settings() {
+	for _, s := range describeSettings() {
 		known = append(known, s.Name)
 		if !slices.Contains(mentioned, s.Name) {
 			t.Errorf("%s is not mentioned", s.Name)

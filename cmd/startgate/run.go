@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -19,49 +20,60 @@ type gate struct {
 	signals        *exec.Signals
 	stdout, stderr io.Writer
 
-	config  Config
-	log     *slog.Logger // nil until the settings are read
-	program string       // to start, as the user wrote it; empty: none
-	pod     pod          // what there is to do in this pod
-	waited  waited       // what the waiting took
-	metrics *metrics     // nil: none
+	settings settings
+	plan     plan
+	log      *slog.Logger // nil until the settings are read
+	metrics  *metrics     // nil: none
+	program  string       // to start, as the user wrote it; empty: none
+
+	presence presence        // what was seen of a sidecar that should not be there
+	answered map[string]bool // the targets that have answered, by name
+	waited   waitStats
 }
 
-// run does what the command line says. It returns nil when that is done; a
-// replaced process does not return.
-func (g *gate) run() error {
+// run does what the command line says and returns the exit code. A process that is
+// replaced by the program does not return.
+func (g *gate) run() int {
+	code, err := g.obey()
+	if err != nil {
+		return g.reportExit(err)
+	}
+	return code
+}
+
+// obey returns the application's exit code, or the error that ends startgate itself.
+func (g *gate) obey() (code int, err error) {
 	command, err := parseArgs(g.args)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	switch command.verb {
 	case "--help":
-		return printHelp(g.stdout)
+		return 0, printHelp(g.stdout)
 	case "--version":
-		return printVersion(g.stdout)
+		return 0, printVersion(g.stdout)
 	case "--install":
-		return install(command.operand)
+		return 0, install(command.operand)
 	}
-	config, notes, err := load(g.environ)
-	if err != nil {
-		return withNotes(err, notes)
+	notes := unknownSettings(g.environ)
+	if g.settings, err = readSettings(g.environ); err != nil {
+		return 0, withNotes(err, notes)
 	}
-	g.config, g.log = config, newLogger(g.stderr, config)
-	if command.verb == "--check" {
-		return g.check(notes)
-	}
-	g.warn(notes)
-	if command.verb == "--wait" {
-		g.config.Quit, g.config.Supervise = nil, false // there is no application to be over
-		err = g.prepare()
-		if err == nil {
+	g.log = newLogger(g.stderr, g.settings)
+	g.plan = makePlan(g.settings, command.verb != "--wait")
+	g.plan.notes = slices.Concat(notes, g.plan.notes)
+	switch command.verb {
+	case "--check":
+		return 0, g.check()
+	case "--wait":
+		if err = g.prepare(); err == nil {
 			err = g.interruptible(g.waitForAll)
 		}
-	} else {
-		err = g.start(command.program)
+	default:
+		code, err = g.start(command.program)
 	}
 	g.metrics.write()
-	return err
+	return code, err
 }
 
 // withNotes puts warnings before an error that comes before there is a log.
@@ -72,19 +84,21 @@ func withNotes(err error, notes []string) error {
 	return err
 }
 
-func (g *gate) warn(notes []string) {
-	for _, note := range notes {
-		g.log.Warn(note)
+// current returns the plan as far as what was seen of the pod leaves it.
+func (g *gate) current() plan {
+	if g.presence.absent {
+		return g.plan.withoutIstio()
 	}
+	return g.plan
 }
 
-// start waits and hands over to the program with these arguments. However that
-// ends, the sidecars are told to quit.
-func (g *gate) start(argv []string) error {
+// start waits and hands over to the program with these arguments. However that ends,
+// the sidecars are shut down.
+func (g *gate) start(argv []string) (code int, err error) {
 	g.program = argv[0]
 	path, err := exec.Find(g.program, exec.SearchPath(g.environ))
 	if err != nil {
-		err = fmt.Errorf("%w%s", err, meant(g.program))
+		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
 	}
 	if prepared := g.prepare(); err == nil {
 		err = prepared
@@ -93,59 +107,90 @@ func (g *gate) start(argv []string) error {
 		err = g.interruptible(g.waitForAll)
 	}
 	if err == nil {
-		err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
+		code, err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
 	}
-	g.quit(err)
-	return err
+	if err != nil {
+		code = exitCode(err)
+	}
+	g.quit(code)
+	return code, err
 }
 
-// prepare looks around, tells the log, and begins to catch what the application
-// will have forwarded.
+// prepare looks at the pod, logs what it means, and begins to catch what the
+// application will have forwarded.
 func (g *gate) prepare() error {
-	err := g.interruptible(g.lookAround)
-	if g.pod.skipped != "" {
-		g.log.Info(g.pod.skipped)
+	err := g.interruptible(g.look)
+	if text := g.skipped(); text != "" {
+		g.log.Info(text)
 	}
-	g.warn(g.pod.notes)
-	g.metrics = newMetrics(g.config.Metrics, g.pod.supervise, g.log)
-	if g.pod.supervise {
+	for _, note := range g.notes() {
+		g.log.Warn(note)
+	}
+	mode, _ := g.current().mode()
+	g.metrics = newMetrics(g.settings.Metrics, mode == modeSupervise, g.log)
+	if mode == modeSupervise {
 		g.signals.CatchMore(exec.ForwardableBeforeStart()...)
 	}
 	return err
 }
 
-// handOver becomes the program, or supervises it until it is over.
-func (g *gate) handOver(program exec.Program) error {
-	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", g.pod.mode(), "why", g.pod.why)...)
+// look finds out what is in the pod, which may take half a second.
+func (g *gate) look(ctx context.Context) error {
+	g.presence = lookForIstio(ctx, g.plan, time.Duration(g.settings.AttemptTimeout))
+	return context.Cause(ctx)
+}
+
+// skipped says what is not waited for, and why; nothing when all is.
+func (g *gate) skipped() string {
+	if !g.presence.absent {
+		return ""
+	}
+	return "istio is not waited for: the pod is not injected (" + envSidecarStatus + " is empty)"
+}
+
+// notes returns all warnings.
+func (g *gate) notes() []string {
+	notes := slices.Clone(g.plan.notes)
+	if g.presence.sign != "" {
+		notes = append(notes, "the pod seems to have istio although "+envSidecarStatus+" is empty: "+g.presence.sign)
+	}
+	if note, ok := g.current().userNote(os.Getuid()); ok {
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// handOver becomes the program, or supervises it and returns its exit code.
+func (g *gate) handOver(program exec.Program) (code int, err error) {
+	mode, why := g.current().mode()
+	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
 	g.metrics.started()
 	g.metrics.write()
-	if !g.pod.supervise {
-		err := exec.Replace(program, g.signals)
-		g.metrics.notStarted()
-		return err
+	if mode == modeSupervise {
+		code, err = g.supervise(program)
+	} else {
+		err = exec.Replace(program, g.signals)
 	}
+	if err != nil {
+		g.metrics.notStarted()
+	}
+	return code, err
+}
+
+func (g *gate) supervise(program exec.Program) (code int, err error) {
 	began := time.Now()
-	code, err := exec.Supervise(program, g.signals, exec.Options{
+	code, err = exec.Supervise(program, g.signals, exec.Options{
 		Forwarded: g.metrics.forwardedSignal,
 		Degraded:  func(err error) { g.log.Warn(err.Error()) },
 	})
 	if err != nil {
-		g.metrics.notStarted()
-		return err
+		return 0, err
 	}
 	took := time.Since(began)
-	g.metrics.over(code, took)
-	g.log.Info(g.program+" is over", "code", code, "after", took.Round(time.Millisecond))
-	if code != 0 {
-		return appExit(code)
-	}
-	return nil
+	g.metrics.exited(code, took)
+	g.log.Info(g.program+" exited", "code", code, "after", took.Round(time.Millisecond))
+	return code, nil
 }
-
-// appExit is the exit code of an application that ran, when it is not 0.
-type appExit int
-
-func (e appExit) Error() string { return fmt.Sprintf("the application ended with %d", int(e)) }
 
 // interruptible calls f with a context that a signal ends. It calls it in another
 // goroutine: waiting costs more in one that is locked to its thread, as the main

@@ -1,5 +1,7 @@
 package main
 
+// This test covers a signal that arrives at the last moment of a step.
+
 import (
 	"context"
 	"errors"

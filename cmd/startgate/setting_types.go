@@ -14,7 +14,7 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// targets is a list of what to wait for.
+// targets are what to wait for.
 type targets []wait.Target
 
 // Decode parses value.
@@ -40,7 +40,7 @@ func namesOf(list []wait.Target) []string {
 	return names
 }
 
-// quits is a list of what to tell to quit.
+// quits are the sidecars to shut down after the application.
 type quits []wait.Target
 
 // Decode parses value.
@@ -63,18 +63,32 @@ func (d *duration) Decode(value string) error {
 	return err
 }
 
-// positive is a length of time that is not 0.
-type positive time.Duration
+// String returns the length as a user writes it: 5m, not 5m0s.
+func (d duration) String() string {
+	text := time.Duration(d).String()
+	for _, zero := range []string{"0s", "0m"} {
+		if shorter := strings.TrimSuffix(text, zero); strings.HasSuffix(shorter, "m") || strings.HasSuffix(shorter, "h") {
+			text = shorter
+		}
+	}
+	return text
+}
+
+// positiveDuration is a length of time that is not 0.
+type positiveDuration time.Duration
 
 // Decode parses value.
-func (p *positive) Decode(value string) error {
+func (p *positiveDuration) Decode(value string) error {
 	parsed, err := parseDuration(value)
 	if err == nil && parsed == 0 {
 		return errors.New("must be more than 0, such as 500ms")
 	}
-	*p = positive(parsed)
+	*p = positiveDuration(parsed)
 	return err
 }
+
+// String returns the length as a user writes it.
+func (p positiveDuration) String() string { return duration(p).String() }
 
 func parseDuration(value string) (time.Duration, error) {
 	parsed, err := time.ParseDuration(value)
@@ -92,6 +106,26 @@ func parseDuration(value string) (time.Duration, error) {
 	return parsed, nil
 }
 
+// annotation is the value of an annotation that the downward API hands over.
+type annotation struct {
+	value string
+	set   bool // also when the value is empty
+}
+
+// Decode takes value as it is.
+func (a *annotation) Decode(value string) error {
+	*a = annotation{value, true}
+	return nil
+}
+
+// String returns the value; one that is set and empty is seen to be.
+func (a annotation) String() string {
+	if a.set && a.value == "" {
+		return `""`
+	}
+	return a.value
+}
+
 // onTimeout is what to do when a target was not ready in time.
 type onTimeout string
 
@@ -101,7 +135,7 @@ func (o *onTimeout) Decode(value string) error {
 	return oneOf(value, "fail", "start")
 }
 
-// quitOn is after which end of the application the sidecars are told to quit.
+// quitOn says after which end of the application the sidecars are shut down.
 type quitOn string
 
 // Decode parses value.
@@ -110,11 +144,11 @@ func (q *quitOn) Decode(value string) error {
 	return oneOf(value, "always", "success")
 }
 
-// places are addresses to serve metrics at, and absolute paths of files.
-type places []string
+// metricsTargets are addresses to serve metrics at, and absolute paths of files.
+type metricsTargets []string
 
 // Decode parses value.
-func (p *places) Decode(value string) error {
+func (m *metricsTargets) Decode(value string) error {
 	for item := range strings.SplitSeq(value, ",") {
 		item = strings.TrimSpace(item)
 		host, port, err := net.SplitHostPort(item)
@@ -124,17 +158,20 @@ func (p *places) Decode(value string) error {
 		case err != nil || notNumber != nil || number == 0 || strings.Contains(host, "/"):
 			return fmt.Errorf("%q is not an address or an absolute path: write it like :9102 or /path/x.prom", item)
 		}
-		*p = append(*p, item)
+		*m = append(*m, item)
 	}
 	return nil
 }
 
-// truth is true or false.
-type truth bool
+// String returns the list as it was written.
+func (m metricsTargets) String() string { return strings.Join(m, ",") }
+
+// boolean is true or false.
+type boolean bool
 
 // Decode parses value.
-func (t *truth) Decode(value string) error {
-	*t = value == "true"
+func (b *boolean) Decode(value string) error {
+	*b = value == "true"
 	return oneOf(value, "true", "false")
 }
 
@@ -147,16 +184,19 @@ func (f *logFormat) Decode(value string) error {
 	return oneOf(value, "text", "json")
 }
 
-// level is the least severity that is logged.
-type level struct{ slog.Level }
+// logLevel is the least severity that is logged.
+type logLevel struct{ slog.Level }
 
 // Decode parses value.
-func (l *level) Decode(value string) error {
+func (l *logLevel) Decode(value string) error {
 	if err := oneOf(value, "debug", "info", "warn", "error"); err != nil {
 		return err
 	}
 	return l.UnmarshalText([]byte(value))
 }
+
+// String returns the level as a user writes it.
+func (l logLevel) String() string { return strings.ToLower(l.Level.String()) }
 
 func oneOf(value string, words ...string) error {
 	if slices.Contains(words, value) {

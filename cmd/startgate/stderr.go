@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// standardError returns standard error as a descriptor of its own. Go ends a
-// program that writes to descriptor 2 when its reader has gone; a lost line of
-// the log is no reason not to start the application.
+// standardError returns standard error as a descriptor of its own. Go ends a program
+// that writes to descriptor 2 when nobody reads it any more; a lost line of the log is
+// no reason not to start the application.
 func standardError() io.Writer {
 	fd, err := unix.FcntlInt(2, unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -21,7 +21,7 @@ func standardError() io.Writer {
 	return quiet{&lossy{file: os.NewFile(uintptr(fd), "/dev/stderr"), fd: fd}}
 }
 
-// quiet writes without a PIPE for the application when nobody reads any more.
+// quiet writes without raising a signal that would be forwarded to the application.
 type quiet struct{ io.Writer }
 
 func (q quiet) Write(text []byte) (n int, err error) {
@@ -29,15 +29,15 @@ func (q quiet) Write(text []byte) (n int, err error) {
 	return n, err
 }
 
-// lossy drops what would block, because the pipe is full and its reader does not
-// read. The descriptor stays a blocking one, because it is the application's too.
+// lossy drops what would block, because the pipe is full and nobody reads it. The
+// descriptor stays a blocking one, because it is the application's too.
 type lossy struct {
 	file *os.File
 	fd   int
 	full bool // the last line was dropped, and the next one does not wait
 }
 
-// readerPatience is how long a line waits for a reader who does not keep up.
+// readerPatience is how long a line waits for a log consumer that does not keep up.
 const readerPatience = time.Second
 
 func (l *lossy) Write(text []byte) (int, error) {
@@ -53,7 +53,7 @@ func (l *lossy) Write(text []byte) (int, error) {
 	return len(text), nil
 }
 
-// writable tells whether a write will not block. What cannot be asked is written.
+// writable reports whether a write will not block. When that cannot be asked, it is true.
 func (l *lossy) writable() bool {
 	deadline := time.Now()
 	if !l.full {

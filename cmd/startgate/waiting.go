@@ -11,87 +11,132 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// waited is what the waiting took, in all and for each target.
-type waited struct {
-	name    string // of the target
-	took    time.Duration
-	probes  wait.Counts
-	targets []waited
+// waitStats are what the waiting took, for each target in its order.
+type waitStats []targetStats
+
+// targetStats are what the waiting for one target took.
+type targetStats struct {
+	name   string
+	took   time.Duration
+	probes wait.Counts
 }
 
-// attrs returns the time and the probes of each kind for the log, and those of each
-// target when there are several.
-func (w waited) attrs() []any {
-	attrs := []any{"waited", w.took.Round(time.Millisecond)}
-	for outcome, n := range w.probes {
+// attrs returns the time and the probes of each kind for the log: of all targets
+// together, and of each when there are several.
+func (w waitStats) attrs() []any {
+	var sum targetStats
+	var each []any
+	for _, target := range w {
+		sum.took += target.took
+		for outcome, n := range target.probes {
+			sum.probes[outcome] += n
+		}
+		each = append(each, slog.Group(target.name, target.attrs()...))
+	}
+	if len(w) < 2 {
+		return sum.attrs()
+	}
+	return append(sum.attrs(), slog.Group("targets", each...))
+}
+
+func (t targetStats) attrs() []any {
+	attrs := []any{"waited", t.took.Round(time.Millisecond)}
+	for outcome, n := range t.probes {
 		if n > 0 {
 			attrs = append(attrs, wait.Outcome(outcome).String(), n)
 		}
 	}
-	if len(w.targets) < 2 {
-		return attrs
-	}
-	var each []any
-	for _, target := range w.targets {
-		each = append(each, slog.Group(target.name, target.attrs()...))
-	}
-	return append(attrs, slog.Group("targets", each...))
-}
-
-// add adds what the waiting for one target took.
-func (w *waited) add(target waited) {
-	w.took += target.took
-	for outcome, n := range target.probes {
-		w.probes[outcome] += n
-	}
-	w.targets = append(w.targets, target)
+	return attrs
 }
 
 // waitForAll waits for one target after the other.
 func (g *gate) waitForAll(ctx context.Context) error {
 	timed := ctx
-	if timeout := time.Duration(g.config.Timeout); timeout > 0 {
+	if timeout := time.Duration(g.settings.Timeout); timeout > 0 {
 		var cancel func()
 		timed, cancel = context.WithTimeout(ctx, timeout)
 		defer cancel()
 	}
-	for _, target := range g.pod.targets {
+	g.answered = map[string]bool{}
+	for _, target := range g.current().targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
 		g.metrics.waitingFor(target)
 		err := p.wait(timed)
 		took := time.Since(p.began)
-		g.pod.seen[target.Name] = g.pod.seen[target.Name] || p.heard
+		g.answered[target.Name] = g.answered[target.Name] || p.answered
 		g.metrics.waitedFor(target, took)
-		g.waited.add(waited{name: target.Name, took: took, probes: p.probes})
+		g.waited = append(g.waited, targetStats{target.Name, took, p.probes})
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
 		case errors.Is(err, wait.ErrAbsent):
-			g.pod.seen[target.Name] = true // so that nobody waits for it when it is to quit
-			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.config.AbsentAfter))
+			g.answered[target.Name] = true // so that its shutdown does not wait for it to start
+			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.settings.AbsentAfter))
 		case errors.As(err, &timeout):
-			return p.gaveUp(ctx, timeout)
+			return p.onTimeout(ctx, timeout)
 		default:
-			return p.interrupted(err)
+			return p.onSignal(err)
 		}
 	}
 	return context.Cause(ctx)
 }
 
-// gaveUp is the end of a wait whose time is over: nil when the program is to start
-// all the same.
-func (p *progress) gaveUp(ctx context.Context, timeout *wait.TimeoutError) error {
-	err := p.because(timeout, p.stuck().hint(ctx))
-	if p.config.OnTimeout == "start" {
-		p.log.Warn(err.Error(), "on_timeout", p.config.OnTimeout)
+// progress logs how the wait for one target goes.
+type progress struct {
+	*gate
+	target wait.Target
+	began  time.Time
+
+	mu       sync.Mutex
+	last     wait.Answer
+	answered bool
+	probes   wait.Counts
+}
+
+// wait waits for the target.
+func (p *progress) wait(ctx context.Context) error {
+	var attrs []any
+	if timeout := time.Duration(p.settings.Timeout); timeout > 0 {
+		attrs = append(attrs, "timeout", timeout)
+	}
+	p.log.Info("waiting for "+p.target.Name, attrs...)
+	logging, stop := context.WithCancel(ctx)
+	var logger sync.WaitGroup
+	logger.Go(func() { p.logMilestones(logging) })
+	defer logger.Wait()
+	defer stop()
+	return wait.For(ctx, p.target, wait.Policy{
+		Max:         time.Duration(p.settings.BackoffMax),
+		Attempt:     time.Duration(p.settings.AttemptTimeout),
+		AbsentAfter: time.Duration(p.settings.AbsentAfter),
+		Observe:     p.observe,
+	})
+}
+
+// onTimeout ends a wait whose time has passed. It returns nil when the program is to
+// start all the same.
+func (p *progress) onTimeout(ctx context.Context, timeout *wait.TimeoutError) error {
+	err := p.withProgramAndHint(timeout, p.state().hint(ctx))
+	if p.settings.OnTimeout == "start" {
+		p.log.Warn(err.Error(), "on_timeout", p.settings.OnTimeout)
 		return nil
 	}
 	return err
 }
 
-// because is the reason not to start the program, and a hint, which may be empty.
-func (g *gate) because(err error, hint string) error {
-	if g.program != "" && g.config.OnTimeout != "start" {
+// onSignal ends a wait that a signal has ended.
+func (p *progress) onSignal(signal error) error {
+	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), p.probes)
+	if p.last.Detail != "" {
+		text += ": " + p.last.Detail
+	}
+	return p.withProgramAndHint(fmt.Errorf("%w while %s was %s", signal, p.target.Name, text), p.state().hint(context.Background()))
+}
+
+// withProgramAndHint adds to an error which program it keeps from starting, and a hint,
+// which may be empty.
+func (g *gate) withProgramAndHint(err error, hint string) error {
+	if g.program != "" && g.settings.OnTimeout != "start" {
 		err = fmt.Errorf("cannot start %s: %w", g.program, err)
 	}
 	if hint != "" {
@@ -100,53 +145,11 @@ func (g *gate) because(err error, hint string) error {
 	return err
 }
 
-// interrupted is the end of a wait that a signal ended.
-func (p *progress) interrupted(by error) error {
-	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), p.probes)
-	if p.last.Detail != "" {
-		text += ": " + p.last.Detail
-	}
-	return p.because(fmt.Errorf("%w while %s was %s", by, p.target.Name, text), p.stuck().hint(context.Background()))
-}
-
-// wait waits for the target and tells the log how that goes.
-func (p *progress) wait(ctx context.Context) error {
-	g, target := p.gate, p.target
-	var attrs []any
-	if deadline, ok := ctx.Deadline(); ok {
-		attrs = append(attrs, "timeout", time.Until(deadline).Round(10*time.Millisecond))
-	}
-	g.log.Info("waiting for "+target.Name, attrs...)
-	reporting, stop := context.WithCancel(ctx)
-	var reporter sync.WaitGroup
-	reporter.Go(func() { p.report(reporting) })
-	defer reporter.Wait()
-	defer stop()
-	return wait.For(ctx, target, wait.Policy{
-		Max:         time.Duration(g.config.BackoffMax),
-		Attempt:     time.Duration(g.config.AttemptTimeout),
-		AbsentAfter: time.Duration(g.config.AbsentAfter),
-		Observe:     p.observe,
-	})
-}
-
-// progress tells the log how the wait for one target goes.
-type progress struct {
-	*gate
-	target wait.Target
-	began  time.Time
-
-	mu     sync.Mutex
-	last   wait.Answer
-	heard  bool // it has answered
-	probes wait.Counts
-}
-
-// stuck returns the wait as it is.
-func (p *progress) stuck() stuck {
+// state returns the wait as it is now.
+func (p *progress) state() waitState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return stuck{p.target, p.last, p.heard, p.config.SidecarStatus == nil}
+	return waitState{p.target, p.last, p.answered, !p.settings.SidecarStatus.set}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.
@@ -154,7 +157,7 @@ func (p *progress) observe(e wait.Event) {
 	p.mu.Lock()
 	p.last = e.Answer
 	p.probes[e.Answer.Outcome]++
-	p.heard = p.heard || e.Answer.Reached()
+	p.answered = p.answered || e.Answer.Reached()
 	p.mu.Unlock()
 	p.metrics.probed(e)
 	switch {
@@ -167,38 +170,42 @@ func (p *progress) observe(e wait.Event) {
 		"took", e.Took, "knocked", e.Knocked)
 }
 
-// milestones are when the log says that the wait goes on; after the last one,
-// it is repeated.
+// milestones are when the log says that the wait goes on. The last one is repeated.
 var milestones = []time.Duration{
 	time.Second, 2 * time.Second, 5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second,
 }
 
-// hintAfter is from when on the log says what may be wrong.
+// milestone returns the time of the milestone number i, counted from 0.
+func milestone(i int) time.Duration {
+	last := len(milestones) - 1
+	return milestones[min(i, last)] + time.Duration(max(i-last, 0))*milestones[last]
+}
+
+// hintAfter is the time from which on the log says what may be wrong.
 const hintAfter = 10 * time.Second
 
-// report logs at each milestone until ctx ends.
-func (p *progress) report(ctx context.Context) {
+// logMilestones logs at each milestone that the wait goes on, until ctx ends.
+func (p *progress) logMilestones(ctx context.Context) {
 	for i := 0; ; i++ {
-		last := len(milestones) - 1
-		at := milestones[min(i, last)] + time.Duration(max(i-last, 0))*milestones[last]
+		at := milestone(i)
 		if limit, ok := ctx.Deadline(); ok && !p.began.Add(at).Before(limit) {
-			return // the end is told by itself
+			return // the end has a line of its own
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(time.Until(p.began.Add(at))):
 		}
-		s := p.stuck()
+		state := p.state()
 		var attrs []any
 		if at >= hintAfter {
-			if hint := s.hint(ctx); hint != "" {
+			if hint := state.hint(ctx); hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
 		}
 		if ctx.Err() != nil {
 			return // the wait ended while the hint was looked for, which is then no longer true
 		}
-		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, s.last.Detail), attrs...)
+		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, state.last.Detail), attrs...)
 	}
 }

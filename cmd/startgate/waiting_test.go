@@ -1,5 +1,7 @@
 package main
 
+// These tests cover the lines that say how a wait goes.
+
 import (
 	"bytes"
 	"context"
@@ -18,12 +20,12 @@ func TestProgressAndProbesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := wait.ProbeFunc(func(context.Context) wait.Answer { return wait.Answer{Outcome: wait.NotReady} })
 		g := &gate{
-			log:    slog.New(slog.DiscardHandler),
-			config: Config{Timeout: duration(time.Hour), BackoffMax: positive(time.Second), AttemptTimeout: positive(time.Second)},
-			pod:    pod{targets: []wait.Target{{Name: "never", Prober: never}}, seen: map[string]bool{}},
+			log:      slog.New(slog.DiscardHandler),
+			settings: settings{Timeout: duration(time.Hour), BackoffMax: positiveDuration(time.Second), AttemptTimeout: positiveDuration(time.Second)},
+			plan:     plan{targets: []wait.Target{{Name: "never", Prober: never}}},
 		}
-		if err := g.waitForAll(t.Context()); codeOf(err) != codeTimeout || !g.pod.seen["never"] {
-			t.Errorf("error is %v, and it was seen: %t", err, g.pod.seen["never"])
+		if err := g.waitForAll(t.Context()); exitCode(err) != codeTimeout || !g.answered["never"] {
+			t.Errorf("error is %v, and it had answered: %t", err, g.answered["never"])
 		}
 	})
 }
@@ -44,7 +46,7 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		time.AfterFunc(hintAfter+100*time.Millisecond, cancel)
-		p.report(ctx)
+		p.logMilestones(ctx)
 		if strings.Contains(log.String(), "after 10s") {
 			t.Errorf("the wait is over, and the log says\n%s", log.String())
 		}

@@ -1,0 +1,160 @@
+package main
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"unicode"
+
+	"github.com/kelseyhightower/envconfig"
+	"github.com/startgate/startgate/wait/nearest"
+)
+
+// prefix begins the name of every setting.
+const prefix = "STARTGATE"
+
+// settings are what the environment asks for. Their tags are the one source of their
+// names, defaults and meanings: --help, --check and the README's table are made from
+// them.
+type settings struct {
+	WaitFor        targets          `split_words:"true" default:"istio" desc:"targets, comma separated, waited for in this order; none: do not wait"`
+	Timeout        duration         `split_words:"true" default:"5m" desc:"for the whole wait; 0: no limit"`
+	OnTimeout      onTimeout        `split_words:"true" default:"fail" desc:"fail: exit with 124; start: run the application anyway"`
+	AttemptTimeout positiveDuration `split_words:"true" default:"3s" desc:"for one probe"`
+	BackoffMax     positiveDuration `split_words:"true" default:"500ms" desc:"the longest pause between probes"`
+	SidecarStatus  annotation       `split_words:"true" desc:"the pod's annotation sidecar.istio.io/status; set and empty means not injected, and istio is not waited for"`
+	AbsentAfter    duration         `split_words:"true" default:"0s" desc:"treat a named sidecar as absent after nothing has listened on its ports for this long; 0: never"`
+	Quit           quits            `split_words:"true" desc:"sidecars to shut down after the application: names or URLs of this machine, comma separated"`
+	QuitOn         quitOn           `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`
+	QuitTimeout    positiveDuration `split_words:"true" default:"5s" desc:"for all shutdown requests together"`
+	Supervise      boolean          `split_words:"true" default:"false" desc:"true: stay as the application's parent, forward signals and reap orphans; implied by STARTGATE_QUIT"`
+	Metrics        metricsTargets   `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written at the hand-over and at the end"`
+	LogLevel       logLevel         `split_words:"true" default:"info" desc:"debug, info, warn or error"`
+	LogFormat      logFormat        `split_words:"true" default:"text" desc:"text or json, on standard error"`
+}
+
+// The settings that other parts of the program name.
+const (
+	envWaitFor       = prefix + "_WAIT_FOR"
+	envSidecarStatus = prefix + "_SIDECAR_STATUS"
+	envQuit          = prefix + "_QUIT"
+	envQuitOn        = prefix + "_QUIT_ON"
+	envSupervise     = prefix + "_SUPERVISE"
+)
+
+// setting describes one field of [settings] to a user.
+type setting struct{ Name, Default, Meaning string }
+
+// describeSettings returns the fields of [settings], in their order. envconfig would
+// do it, but its Usage brings text/template, which makes the binary 1.9 MB larger.
+func describeSettings() []setting {
+	var all []setting
+	for field := range reflect.TypeFor[settings]().Fields() {
+		all = append(all, setting{variableOf(field.Name), field.Tag.Get("default"), field.Tag.Get("desc")})
+	}
+	return all
+}
+
+// variableOf returns the variable of a field of [settings], as envconfig makes it.
+func variableOf(field string) string {
+	name := []byte(prefix)
+	for _, letter := range []byte(field) {
+		if unicode.IsUpper(rune(letter)) {
+			name = append(name, '_')
+		}
+		name = append(name, letter)
+	}
+	return strings.ToUpper(string(name))
+}
+
+// readSettings reads the settings from the environment that this process was started
+// with. The error names every variable that cannot be used, and what to write instead.
+func readSettings(environ []string) (settings, error) {
+	var (
+		read settings
+		errs []error
+	)
+	fields := reflect.ValueOf(&read).Elem()
+	for i, s := range describeSettings() {
+		errs = append(errs, s.read(environ, fields.Type().Field(i), fields.Field(i)))
+	}
+	return read, errors.Join(errs...)
+}
+
+// read reads one setting into its field, so that one mistake does not hide the next.
+func (s setting) read(environ []string, field reflect.StructField, into reflect.Value) error {
+	if value, set := lookUp(environ, s.Name); set && value == "" && s.Name != envSidecarStatus {
+		return s.decodeDefault(into) // charts write value: "" for what is not set
+	}
+	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
+	err := envconfig.Process(prefix, one.Interface())
+	into.Set(one.Elem().Field(0))
+	var parse *envconfig.ParseError
+	if !errors.As(err, &parse) {
+		return err
+	}
+	switch into.Interface().(type) {
+	case targets, quits: // the value may hold credentials; the error names it without
+		return fmt.Errorf("%s: %w", s.Name, parse.Err)
+	}
+	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+func (s setting) decodeDefault(into reflect.Value) error {
+	if s.Default == "" {
+		return nil
+	}
+	return into.Addr().Interface().(envconfig.Decoder).Decode(s.Default)
+}
+
+// lookUp returns the value of the first entry with this name, as getenv(3) does.
+func lookUp(environ []string, name string) (value string, set bool) {
+	for _, entry := range environ {
+		if value, set := strings.CutPrefix(entry, name+"="); set {
+			return value, true
+		}
+	}
+	return "", false
+}
+
+// injectedByKubelet matches the variables that every pod gets for a Service whose name
+// begins with startgate. Few starts have one to compare.
+var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP|SCTP)(_PROTO|_PORT|_ADDR)?)?)$`)
+})
+
+// unknownSettings returns a warning for each variable that looks like a setting and is
+// none.
+func unknownSettings(environ []string) []string {
+	var known, words, notes []string // words are the known names without their prefix
+	for _, s := range describeSettings() {
+		known = append(known, s.Name)
+		words = append(words, strings.TrimPrefix(s.Name, prefix))
+	}
+	for _, entry := range environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
+			continue
+		}
+		note := name + " is not a startgate setting; ignored"
+		if near := nearest.To(strings.TrimPrefix(name, prefix), words); near != "" {
+			note += ": did you mean " + prefix + near + "?"
+		}
+		notes = append(notes, note)
+	}
+	return notes
+}
+
+// shown returns the value of a setting as --check prints it, and where it comes from.
+func (s setting) shown(environ []string, value reflect.Value) (text, from string) {
+	from = "default"
+	if _, set := lookUp(environ, s.Name); set {
+		from = "environment"
+	}
+	return cmp.Or(fmt.Sprint(value.Interface()), "-"), from
+}
