@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"io"
 	"os"
@@ -14,7 +15,7 @@ import (
 // check prints what startgate would do: the settings and where each comes from,
 // the targets as parsed, the mode and why, and warnings.
 func (g *gate) check(notes []string) error {
-	if err := g.interruptible(g.lookAround); err != nil {
+	if err := g.signals.Do(context.Background(), g.lookAround); err != nil {
 		return err
 	}
 	notes = append(notes, g.pod.notes...)

@@ -25,7 +25,7 @@ func (g *gate) quit(end error) {
 		g.log.Info("not telling "+names+" to quit: "+prefix+"_QUIT_ON=success, and the application did not succeed", "code", codeOf(end))
 		return
 	}
-	if err := g.interruptible(g.quitAll); err != nil {
+	if err := g.signals.Do(context.Background(), g.quitAll); err != nil {
 		g.log.Warn("telling " + names + " to quit was " + err.Error())
 	}
 }

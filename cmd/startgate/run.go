@@ -55,7 +55,7 @@ func (g *gate) run() error {
 		g.config.Quit, g.config.Supervise = nil, false // there is no application to be over
 		err = g.prepare()
 		if err == nil {
-			err = g.interruptible(g.waitForAll)
+			err = g.signals.Do(context.Background(), g.waitForAll)
 		}
 	} else {
 		err = g.start(command.program)
@@ -90,7 +90,7 @@ func (g *gate) start(argv []string) error {
 		err = prepared
 	}
 	if err == nil {
-		err = g.interruptible(g.waitForAll)
+		err = g.signals.Do(context.Background(), g.waitForAll)
 	}
 	if err == nil {
 		err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
@@ -102,7 +102,7 @@ func (g *gate) start(argv []string) error {
 // prepare looks around, tells the log, and begins to catch what the application
 // will have forwarded.
 func (g *gate) prepare() error {
-	err := g.interruptible(g.lookAround)
+	err := g.signals.Do(context.Background(), g.lookAround)
 	if g.pod.skipped != "" {
 		g.log.Info(g.pod.skipped)
 	}
@@ -146,19 +146,3 @@ func (g *gate) handOver(program exec.Program) error {
 type appExit int
 
 func (e appExit) Error() string { return fmt.Sprintf("the application ended with %d", int(e)) }
-
-// interruptible calls f with a context that a signal ends. It calls it in another
-// goroutine: waiting costs more in one that is locked to its thread, as the main
-// one is.
-func (g *gate) interruptible(f func(context.Context) error) error {
-	ctx, stop := g.signals.Context(context.Background())
-	done := make(chan error)
-	go func() { done <- f(ctx) }()
-	err := <-done
-	stop()
-	var late *exec.SignalError // it came when f had looked for the last time
-	if err == nil && errors.As(context.Cause(ctx), &late) {
-		err = late
-	}
-	return err
-}
