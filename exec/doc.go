@@ -1,26 +1,25 @@
-// Package exec turns the calling process into another program, or into its parent.
+// Package exec replaces the calling process with another program, or runs that
+// program as its child and forwards signals to it. It is for Unix.
 //
-// It is for programs that prepare something and then hand over, such as a
-// container's entrypoint: [Find] looks the program up as a shell would,
-// [Catch] keeps the signals that arrive meanwhile, and [Replace] is execve with
-// the care that makes it unnoticeable: the program sees the process as if it
-// had been started directly, and no signal is lost on the way.
+// It is for a program that prepares something and then hands over, such as a
+// container's entrypoint. [Find] looks the program up as a shell would. [Catch]
+// keeps the signals that arrive meanwhile. [Replace] is execve(2) with care: the
+// program finds the process as if it had been started directly, and no signal is
+// lost on the way.
 //
 // The order is always the same:
 //
 //	func init() { runtime.LockOSThread(); signals = exec.Catch(syscall.SIGTERM) }
 //
 //	path, err := exec.Find(name, exec.SearchPath(environ))
-//	ctx, cancel := signals.Context(context.Background())
-//	…                                       // prepare, under ctx
-//	cancel()
-//	err = exec.Replace(program, signals)    // returns only on failure
+//	err = signals.Do(context.Background(), prepare) // a signal interrupts it
+//	err = exec.Replace(program, signals)            // returns only on failure
 //
-// A program that has something to do when the other one is over calls [Supervise]
-// instead, and is a correct init until then.
+// A program that has work to do after the other one exits calls [Supervise] instead
+// of Replace, and is a correct init until then.
 //
 // Lock the main goroutine to its thread in an init function, as above, and call
-// [Replace] or [Supervise] from it: Linux ties the parent-death signal and the
+// Replace or Supervise from it: Linux ties the parent-death signal and the
 // scheduler's reset-on-fork flag to the thread that calls execve, and loses them
 // when that is not the first one (prctl(2), sched(7)).
 package exec

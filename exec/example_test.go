@@ -39,18 +39,19 @@ func ExampleSupervise() {
 	// Output: 143 <nil>
 }
 
-// What is done under the context can be ended by a signal, which is then its cause.
-func ExampleSignals_Context() {
+// A signal interrupts the wait, and is its error.
+func ExampleSignals_Do() {
 	signals := exec.Catch(syscall.SIGUSR1)
 	defer func() { _ = signals.Stop() }()
 
-	ctx, stop := signals.Context(context.Background())
-	_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1) // as docker stop or a kubelet would, with TERM
-	<-ctx.Done()
-	stop()
+	err := signals.Do(context.Background(), func(ctx context.Context) error {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGUSR1) // as docker stop or a kubelet would, with TERM
+		<-ctx.Done()
+		return context.Cause(ctx)
+	})
 
 	var end *exec.SignalError
-	if errors.As(context.Cause(ctx), &end) {
+	if errors.As(err, &end) {
 		fmt.Println(end, end.Code())
 	}
 	// Output: ended by SIGUSR1 138

@@ -9,18 +9,24 @@ import (
 )
 
 // Signals holds the signals that arrived since [Catch], in their order.
+//
+// A signal that was given to Catch is an ending signal. Each one that arrives makes
+// exactly one call fail: the [Signals.Do] that it interrupts, or else the next Do,
+// [Replace], [Supervise] or [Signals.Stop]. Any other caught signal is kept for
+// Supervise to forward.
+//
+// Only one of these calls may run at a time.
 type Signals struct {
 	arrived chan os.Signal
-	all     []syscall.Signal // what is caught
-	ending  []syscall.Signal // of these, what ends a context
-	kept    []syscall.Signal // taken from arrived, and nobody has been told
-	told    error            // the cause of a context's end
+	all     []syscall.Signal // every signal that is caught
+	ending  []syscall.Signal // those given to Catch
+	queued  []syscall.Signal // read from arrived, and neither reported nor forwarded yet
 }
 
-// Catch begins to catch the given signals, so that none of them ends the process
-// or, in PID 1, is dropped by the kernel. Those that are ignored, such as HUP and
-// INT under nohup or in a shell's background job, are left alone, because
-// catching would make them default in the program that is started.
+// Catch starts to catch the given signals, so that none of them ends the process
+// or, in PID 1, is dropped by the kernel. It skips those that are ignored, such as
+// HUP and INT under nohup or in a shell's background job, because a signal that is
+// caught is no longer ignored in the program that execve(2) starts.
 // Call it as early as possible, from an init function of package main.
 func Catch(signals ...syscall.Signal) *Signals {
 	// Go drops what does not fit; a burst of real-time signals may be long.
@@ -29,26 +35,27 @@ func Catch(signals ...syscall.Signal) *Signals {
 	return s
 }
 
-// CatchMore begins to catch more signals; those that are caught already stay so. They do
-// not end a [Signals.Context]; they are kept for [Supervise].
+// CatchMore starts to catch more signals, which are kept for [Supervise] to forward.
+// They do not interrupt [Signals.Do]. It skips those that are ignored, as [Catch]
+// does, and those that are caught already.
 func (s *Signals) CatchMore(signals ...syscall.Signal) {
-	var caught []os.Signal
+	var added []os.Signal
 	for _, sig := range signals {
 		if !slices.Contains(s.all, sig) && !ignored(sig) {
-			caught = append(caught, sig)
+			added = append(added, sig)
 			s.all = append(s.all, sig)
 		}
 	}
-	if len(caught) == 0 {
-		return // Notify takes that for all signals
+	if len(added) == 0 {
+		return // without a list, Notify would catch every signal
 	}
-	elsewhere(func() { signal.Notify(s.arrived, caught...) })
+	onOtherGoroutine(func() { signal.Notify(s.arrived, added...) })
 }
 
-// elsewhere calls f in another goroutine. For each signal package signal asks one that
-// has a thread of its own; from a goroutine that has one too, as the main one does,
-// that takes several times as long.
-func elsewhere(f func()) {
+// onOtherGoroutine runs f on another goroutine and waits for it. For each signal,
+// package signal waits for a goroutine that is locked to a thread. From one that is
+// locked itself, as the main one is, this takes several times as long.
+func onOtherGoroutine(f func()) {
 	done := make(chan struct{})
 	go func() {
 		f()
@@ -57,75 +64,84 @@ func elsewhere(f func()) {
 	<-done
 }
 
-// Context returns a context that ends with parent, with the returned function,
-// or when a signal that was given to [Catch] arrives or has arrived: its
-// [context.Cause] is then a [*SignalError]. The returned function must be called;
-// when it has returned, a signal that was too late to be the cause is kept for the
-// next Context, for [Replace] or [Supervise]. One context at a time.
-func (s *Signals) Context(parent context.Context) (context.Context, func()) {
+// Do runs f and returns its error. A signal that was given to [Catch] cancels f's
+// context, with a [*SignalError] as its [context.Cause]. A signal that arrived
+// before Do, and was not reported yet, has cancelled the context when f starts.
+// The end of parent cancels it, too.
+//
+// A signal that arrives after f last checked its context still counts: when f
+// returns nil, Do returns the signal as a [*SignalError]. When f returns an error,
+// Do returns that error, whether or not it wraps the signal that cancelled the
+// context. Later signals, such as the second of two, are queued for the next call.
+//
+// Do runs f on another goroutine, because blocking is expensive on one that is
+// locked to its thread.
+func (s *Signals) Do(parent context.Context, f func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(parent)
-	if end := s.takeEnding(); end != nil {
-		s.told = end
-		cancel(end)
-		return ctx, func() {}
-	}
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case sig := <-s.arrived:
-				if s.ends(ctx, cancel, sig.(syscall.Signal)) {
-					return
-				}
-			case <-ctx.Done():
-				return
+	defer cancel(nil)
+	end := s.interrupt(ctx, cancel)
+	done := make(chan error, 1)
+	go func() { done <- f(ctx) }()
+	for {
+		select {
+		case sig := <-s.arrived:
+			s.queued = append(s.queued, sig.(syscall.Signal))
+			if end == nil {
+				end = s.interrupt(ctx, cancel)
 			}
+		case err := <-done:
+			switch {
+			case err != nil:
+				return err
+			case end != nil:
+				return end
+			}
+			return s.pendingEnd()
 		}
-	}()
-	return ctx, func() {
-		cancel(nil)
-		<-done
 	}
 }
 
-// ends makes sig the cause of the end of ctx, or keeps it.
-func (s *Signals) ends(ctx context.Context, cancel context.CancelCauseFunc, sig syscall.Signal) bool {
-	if slices.Contains(s.ending, sig) {
-		end := &SignalError{sig}
-		if cancel(end); context.Cause(ctx) == error(end) {
-			s.told = end
-			return true
-		}
-	}
-	s.kept = append(s.kept, sig)
-	return false
-}
-
-// takeEnding takes the first kept signal that ends a context.
-func (s *Signals) takeEnding() error {
-	i := slices.IndexFunc(s.kept, func(sig syscall.Signal) bool { return slices.Contains(s.ending, sig) })
-	if i < 0 {
+// interrupt cancels ctx because of an ending signal, and returns that. It returns nil
+// when there is none. If ctx was cancelled before, the signal goes back to the queue:
+// whoever uses ctx cannot learn of it.
+func (s *Signals) interrupt(ctx context.Context, cancel context.CancelCauseFunc) error {
+	end := s.pendingEnd()
+	if end == nil {
 		return nil
 	}
-	end := &SignalError{s.kept[i]}
-	s.kept = slices.Delete(s.kept, i, i+1)
+	if cancel(end); context.Cause(ctx) != end {
+		s.queued = slices.Insert(s.queued, 0, end.(*SignalError).Signal)
+		return nil
+	}
 	return end
 }
 
-// collect keeps what has arrived by now.
+// pendingEnd takes the first ending signal that has arrived and was not reported
+// yet. It returns nil when there is none.
+func (s *Signals) pendingEnd() error {
+	s.collect()
+	i := slices.IndexFunc(s.queued, func(sig syscall.Signal) bool { return slices.Contains(s.ending, sig) })
+	if i < 0 {
+		return nil
+	}
+	end := &SignalError{s.queued[i]}
+	s.queued = slices.Delete(s.queued, i, i+1)
+	return end
+}
+
+// collect queues what has arrived by now.
 func (s *Signals) collect() {
 	for {
 		select {
 		case sig := <-s.arrived:
-			s.kept = append(s.kept, sig.(syscall.Signal))
+			s.queued = append(s.queued, sig.(syscall.Signal))
 		default:
 			return
 		}
 	}
 }
 
-// caught returns what s catches. A nil s has caught nothing.
+// caught returns the signals that s catches. A nil s catches none.
 func (s *Signals) caught() []syscall.Signal {
 	if s == nil {
 		return nil
@@ -133,24 +149,14 @@ func (s *Signals) caught() []syscall.Signal {
 	return s.all
 }
 
-// last returns the signal that ended a context, because that may have been asked
-// for the last time before it, or else the first kept one that would end one.
-func (s *Signals) last() error {
-	if s.told != nil {
-		return s.told
-	}
-	return s.takeEnding()
-}
-
-// Stop ends the catching. It returns a signal that was given to [Catch] and
-// arrived, as a [*SignalError], also one that has ended a context; nil when there
-// is none. From then on the signals have the effect that Go gives them by default.
-// A nil s has caught nothing.
+// Stop ends the catching: from now on the signals have the effect that Go gives
+// them by default. If a signal that was given to [Catch] has arrived and was not
+// reported yet, Stop returns the first one as a [*SignalError]; otherwise nil.
+// s may be nil.
 func (s *Signals) Stop() error {
 	if s == nil {
 		return nil
 	}
-	elsewhere(func() { signal.Stop(s.arrived) }) // what had arrived is in the channel when it returns
-	s.collect()
-	return s.last()
+	onOtherGoroutine(func() { signal.Stop(s.arrived) }) // what had arrived is in the channel when it returns
+	return s.pendingEnd()
 }

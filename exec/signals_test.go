@@ -41,93 +41,152 @@ func wantSignal(t *testing.T, err error, want syscall.Signal) {
 	}
 }
 
-func TestContextEndsOnASignal(t *testing.T) {
+// untilDone is a function for Do that runs until its context is cancelled.
+func untilDone(ctx context.Context) error {
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// raise sends a signal to this process.
+func raise(t *testing.T, sig syscall.Signal) {
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestDoIsInterruptedByASignal(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1, syscall.SIGUSR2)
-	ctx, stop := s.Context(t.Context())
-	defer stop()
-	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR2); err != nil {
-		t.Fatal(err)
-	}
-	<-ctx.Done()
-	wantSignal(t, context.Cause(ctx), syscall.SIGUSR2)
+	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+		raise(t, syscall.SIGUSR2)
+		return untilDone(ctx)
+	}), syscall.SIGUSR2)
 }
 
-func TestContextEndsOnASignalThatCameBefore(t *testing.T) {
+func TestDoIsInterruptedByASignalThatCameBefore(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	send(t, s, syscall.SIGUSR1)
-	ctx, stop := s.Context(t.Context())
-	defer stop()
-	<-ctx.Done()
-	wantSignal(t, context.Cause(ctx), syscall.SIGUSR1)
+	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+		if ctx.Err() == nil {
+			t.Error("the context is not cancelled when f starts")
+		}
+		return untilDone(ctx)
+	}), syscall.SIGUSR1)
 }
 
-// A signal ends one context: the next ends by the next signal.
-func TestContextEndsOncePerSignal(t *testing.T) {
+// A signal between f's last look at its context and its return was once forgotten:
+// startgate went on to wait, and to hand over in one of a hundred tries.
+func TestDoReturnsASignalThatFIgnores(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
-	send(t, s, syscall.SIGUSR1)
-	ctx, stop := s.Context(t.Context())
-	<-ctx.Done()
-	stop()
-	ctx, stop = s.Context(t.Context())
-	defer stop()
-	if err := ctx.Err(); err != nil {
-		t.Errorf("the next context has ended as well: %v", context.Cause(ctx))
-	}
-	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
-	}
-	<-ctx.Done()
-	wantSignal(t, context.Cause(ctx), syscall.SIGUSR1)
+	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+		raise(t, syscall.SIGUSR1)
+		<-ctx.Done()
+		return nil
+	}), syscall.SIGUSR1)
+	wantNothingPending(t, s)
 }
 
-func TestContextEndsWithItsParent(t *testing.T) {
+// The signal may also be caught when f has returned and Do has not.
+func TestDoReturnsASignalThatComesWithTheEndOfF(t *testing.T) {
+	for range 200 {
+		s := &Signals{arrived: make(chan os.Signal, 1), ending: []syscall.Signal{syscall.SIGTERM}}
+		wantSignal(t, s.Do(t.Context(), func(context.Context) error {
+			s.arrived <- syscall.SIGTERM
+			return nil
+		}), syscall.SIGTERM)
+		wantNothingPending(t, s)
+	}
+}
+
+// f has been interrupted, and says so in its own words.
+func TestDoReturnsTheErrorOfF(t *testing.T) {
+	s := catch(t, syscall.SIGUSR1)
+	own := errors.New("own")
+	if err := s.Do(t.Context(), func(ctx context.Context) error {
+		raise(t, syscall.SIGUSR1)
+		<-ctx.Done()
+		return own
+	}); err != own {
+		t.Errorf("Do = %v, want the error of f", err)
+	}
+	wantNothingPending(t, s)
+}
+
+// One signal interrupts one Do; the second of two interrupts the next Do.
+func TestDoIsInterruptedOncePerSignal(t *testing.T) {
+	s := catch(t, syscall.SIGUSR1, syscall.SIGUSR2)
+	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+		raise(t, syscall.SIGUSR1)
+		<-ctx.Done()
+		raise(t, syscall.SIGUSR2)
+		return context.Cause(ctx)
+	}), syscall.SIGUSR1)
+	wantSignal(t, s.Do(t.Context(), untilDone), syscall.SIGUSR2)
+	if err := s.Do(t.Context(), func(ctx context.Context) error { return context.Cause(ctx) }); err != nil {
+		t.Errorf("Do without a signal = %v", err)
+	}
+}
+
+// Signals that do not end anything are queued in their order.
+func TestDoKeepsOtherSignals(t *testing.T) {
+	s := catch(t, syscall.SIGUSR1)
+	s.CatchMore(syscall.SIGUSR2, syscall.SIGWINCH)
+	send(t, s, syscall.SIGUSR2)
+	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+		raise(t, syscall.SIGWINCH)
+		raise(t, syscall.SIGUSR1)
+		return untilDone(ctx)
+	}), syscall.SIGUSR1)
+	for deadline := time.Now().Add(10 * time.Second); len(s.queued) < 2 && time.Now().Before(deadline); s.collect() {
+		time.Sleep(time.Millisecond)
+	}
+	if want := []syscall.Signal{syscall.SIGUSR2, syscall.SIGWINCH}; !slices.Equal(s.queued, want) {
+		t.Errorf("queued are %v, want %v", s.queued, want)
+	}
+}
+
+func TestDoEndsWithItsParent(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	why := errors.New("why")
 	parent, cancel := context.WithCancelCause(t.Context())
-	ctx, stop := s.Context(parent)
 	cancel(why)
-	<-ctx.Done()
-	if context.Cause(ctx) != why {
-		t.Errorf("cause is %v", context.Cause(ctx))
+	if err := s.Do(parent, untilDone); err != why {
+		t.Errorf("Do = %v, want the parent's cause", err)
 	}
-	stop()
-	if err := s.Stop(); err != nil {
-		t.Errorf("Stop without a signal = %v", err)
-	}
+	wantNothingPending(t, s)
 }
 
-// The signal and the end of the parent come together, in either order: it is
-// never lost.
-func TestSignalThatIsTooLateForItsContextIsKept(t *testing.T) {
+// A signal and the end of the parent come together, in either order: the signal is
+// reported once.
+func TestDoAndTheEndOfItsParent(t *testing.T) {
 	for range 200 {
 		s := &Signals{arrived: make(chan os.Signal, 1), ending: []syscall.Signal{syscall.SIGTERM}}
 		parent, cancel := context.WithCancel(t.Context())
-		ctx, stop := s.Context(parent)
-		go cancel()
-		s.arrived <- syscall.SIGTERM
-		<-ctx.Done()
-		stop()
-		wantSignal(t, s.Stop(), syscall.SIGTERM)
+		err := s.Do(parent, func(ctx context.Context) error {
+			go cancel()
+			s.arrived <- syscall.SIGTERM
+			return untilDone(ctx)
+		})
+		if err == context.Canceled {
+			err = s.Stop()
+		}
+		wantSignal(t, err, syscall.SIGTERM)
+		wantNothingPending(t, s)
 	}
 }
 
-// A program may ask a context for the last time before a signal ends it, and go on
-// to hand over. That lost one TERM in a hundred.
-func TestStopReturnsASignalThatAContextWasTold(t *testing.T) {
-	s := catch(t, syscall.SIGUSR1)
-	ctx, stop := s.Context(t.Context())
-	if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
-		t.Fatal(err)
+// wantNothingPending stops s, which is to report no signal.
+func wantNothingPending(t *testing.T, s *Signals) {
+	t.Helper()
+	if err := s.Stop(); err != nil {
+		t.Errorf("Stop = %v, want no signal", err)
 	}
-	<-ctx.Done()
-	stop()
-	wantSignal(t, s.Stop(), syscall.SIGUSR1)
 }
 
 func TestStopReturnsWhatArrived(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	send(t, s, syscall.SIGUSR1)
 	wantSignal(t, s.Stop(), syscall.SIGUSR1)
+	wantNothingPending(t, s)
 }
 
 func TestSignalsOfNothing(t *testing.T) {

@@ -51,8 +51,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	becomeSubreaper(options)
 	tty := findTerminal()
 	signals.CatchMore(tty.forwardable()...)
-	signals.collect()
-	if err := signals.last(); err != nil {
+	if err := signals.pendingEnd(); err != nil {
 		return 0, err
 	}
 	defer tty.takeBack()
@@ -106,14 +105,14 @@ func start(program Program, tty *terminal, options Options) (*child, error) {
 	return app, nil
 }
 
-// forward hands on what s catches, from what it has kept on, until the returned
-// function is called.
+// forward sends the queued signals to the program, and then every one that arrives,
+// until the returned function is called.
 func (c *child) forward(s *Signals) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
-	for _, sig := range s.kept {
+	for _, sig := range s.queued {
 		c.signal(sig)
 	}
-	s.kept = nil
+	s.queued = nil
 	go func() {
 		defer close(done)
 		for {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"reflect"
@@ -13,7 +14,7 @@ import (
 // check prints what startgate would do: the settings and where each comes from, the
 // plan as it is in this pod now, and warnings.
 func (g *gate) check() error {
-	if err := g.interruptible(g.look); err != nil {
+	if err := g.signals.Do(context.Background(), g.look); err != nil {
 		return err
 	}
 	table := tabwriter.NewWriter(g.stdout, 0, 0, 2, ' ', 0)

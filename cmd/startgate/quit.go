@@ -24,7 +24,7 @@ func (g *gate) quit(code int) {
 		return
 	}
 	var signal *exec.SignalError
-	err := g.interruptible(func(ctx context.Context) error { return g.quitAll(ctx, targets) })
+	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return g.quitAll(ctx, targets) })
 	if errors.As(err, &signal) {
 		g.log.Warn("stopped asking " + names + " to shut down: " + exec.SignalName(signal.Signal))
 	}

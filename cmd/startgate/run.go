@@ -67,7 +67,7 @@ func (g *gate) obey() (code int, err error) {
 		return 0, g.check()
 	case "--wait":
 		if err = g.prepare(); err == nil {
-			err = g.interruptible(g.waitForAll)
+			err = g.signals.Do(context.Background(), g.waitForAll)
 		}
 	default:
 		code, err = g.start(command.program)
@@ -104,7 +104,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 		err = prepared
 	}
 	if err == nil {
-		err = g.interruptible(g.waitForAll)
+		err = g.signals.Do(context.Background(), g.waitForAll)
 	}
 	if err == nil {
 		code, err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
@@ -119,7 +119,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 // prepare looks at the pod, logs what it means, and begins to catch what the
 // application will have forwarded.
 func (g *gate) prepare() error {
-	err := g.interruptible(g.look)
+	err := g.signals.Do(context.Background(), g.look)
 	if text := g.skipped(); text != "" {
 		g.log.Info(text)
 	}
@@ -190,20 +190,4 @@ func (g *gate) supervise(program exec.Program) (code int, err error) {
 	g.metrics.exited(code, took)
 	g.log.Info(g.program+" exited", "code", code, "after", took.Round(time.Millisecond))
 	return code, nil
-}
-
-// interruptible calls f with a context that a signal ends. It calls it in another
-// goroutine: waiting costs more in one that is locked to its thread, as the main
-// one is.
-func (g *gate) interruptible(f func(context.Context) error) error {
-	ctx, stop := g.signals.Context(context.Background())
-	done := make(chan error)
-	go func() { done <- f(ctx) }()
-	err := <-done
-	stop()
-	var late *exec.SignalError // it came when f had looked for the last time
-	if err == nil && errors.As(context.Cause(ctx), &late) {
-		err = late
-	}
-	return err
 }
