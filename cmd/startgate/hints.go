@@ -58,16 +58,17 @@ func gone(_ context.Context, s stuck) string {
 
 // moved is for a sidecar whose ready port refuses while its other port answers.
 func moved(ctx context.Context, s stuck) string {
-	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || s.target.Sidecar.Knock == "" {
+	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	knocks := s.target.Knock
-	if knocks[len(knocks)-1].Probe(ctx).Outcome == wait.Refused {
-		return ""
+	for _, port := range s.target.EarlyKnock {
+		if port.Probe(ctx).Outcome != wait.Refused {
+			return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
+		}
 	}
-	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
+	return ""
 }
 
 // absent is for a mesh's sidecar on none of whose ports anybody listens.
