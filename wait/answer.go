@@ -16,14 +16,14 @@ type Outcome uint8
 
 // The outcomes. The zero value is none of them.
 const (
-	Ready    Outcome = iota + 1 // it is ready
-	NotReady                    // it answered, and says that it is not ready
-	Refused                     // nothing listens there
-	Timeout                     // no whole answer in time
+	Ready    Outcome = iota + 1 // the target is ready
+	NotReady                    // the target answered that it is not ready
+	Refused                     // nothing listens at the target's address
+	Timeout                     // no complete answer in time
 	Failed                      // anything else: a reset, the wrong protocol, no such host
 )
 
-// outcomes has the names that logs and metrics use.
+// outcomes holds the names for logs and metrics.
 var outcomes = [...]string{Ready: "ready", NotReady: "not_ready", Refused: "refused", Timeout: "timeout", Failed: "failed"}
 
 // String returns the name of the outcome: ready, not_ready, refused, timeout or
@@ -35,39 +35,41 @@ func (o Outcome) String() string {
 	return fmt.Sprintf("Outcome(%d)", uint8(o))
 }
 
-// Answer is what one probe found out.
+// Answer is the result of one probe.
 type Answer struct {
 	Outcome Outcome
-	Detail  string // what was asked and what came back, for a person; no credentials
-	Err     error  // the cause, where it was an error; its text may hold what Detail leaves out
+	Detail  string // the request and the reply in words, for the user; never holds credentials
+	Err     error  // the cause, or nil when there was no error; its text may hold credentials
 }
 
-// Reached tells whether the answer shows that something is there, ready or not: that a
-// connection was made, or not refused.
+// Reached reports whether something is there, ready or not: a connection was made, or at
+// least not refused.
 func (a Answer) Reached() bool {
 	switch a.Outcome {
 	case Ready, NotReady, Timeout:
 		return true
-	case Failed: // but not without a connection: no such host, too many open files
+	case Failed: // an error before there was a connection, such as no such host, shows nothing
 		var op *net.OpError
 		return !errors.As(a.Err, &op) || op.Op != "dial"
 	}
 	return false
 }
 
-// Prober asks once whether something is ready. Probe returns when ctx ends at the
-// latest, keeps no connection or goroutine, and never returns Ready after that.
+// Prober asks once whether something is ready.
+//
+// Probe must return when ctx ends, must not return Ready after that, and must leave no
+// connection and no goroutine behind. [For] never calls Probe twice at the same time.
 type Prober interface {
 	Probe(ctx context.Context) Answer
 }
 
-// ProbeFunc is a function as a [Prober].
+// ProbeFunc makes a function a [Prober].
 type ProbeFunc func(context.Context) Answer
 
 // Probe calls f.
 func (f ProbeFunc) Probe(ctx context.Context) Answer { return f(ctx) }
 
-// Counts has the number of probes that had each outcome, indexed by [Outcome].
+// Counts holds the number of probes per outcome, indexed by [Outcome].
 type Counts [len(outcomes)]int
 
 // Total returns the number of all probes.
@@ -79,7 +81,7 @@ func (c Counts) Total() int {
 	return total
 }
 
-// String returns the total and its parts, such as
+// String returns the total and the count of each outcome, such as
 // "36 probes (30 refused, 6 not_ready)".
 func (c Counts) String() string {
 	var parts []string
@@ -98,10 +100,10 @@ func (c Counts) String() string {
 	return fmt.Sprintf("%d %s (%s)", c.Total(), noun, strings.Join(parts, ", "))
 }
 
-// failure makes an answer of an error, and says what a person needs to know of it.
-// Errors of net and net/http name addresses and URLs, which may hold credentials
-// and repeat what was asked; only their cause is kept.
-func failure(err error) Answer {
+// answerFromError returns the answer for a probe that ended with err. Errors of net and
+// net/http name addresses and URLs, which may hold credentials and repeat the request, so
+// the detail holds only their root cause.
+func answerFromError(err error) Answer {
 	var (
 		dns     *net.DNSError
 		timeout interface{ Timeout() bool }
@@ -112,40 +114,44 @@ func failure(err error) Answer {
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return Answer{Refused, "connection refused", err}
 	case errors.As(err, &dns):
-		return Answer{Failed, "cannot resolve " + dns.Name + ": " + reason(dns), err}
+		return Answer{Failed, "cannot resolve " + dns.Name + ": " + dnsReason(dns), err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return Answer{Timeout, "no answer in time", err}
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return Answer{Failed, "connection reset", err}
 	}
-	return Answer{Failed, cause(err).Error(), err}
+	return Answer{Failed, rootCause(err).Error(), err}
 }
 
-// reason is a resolver's error without the server's address and the name again.
-func reason(err *net.DNSError) string {
+// dnsReason returns the text of a resolver's error without the name server's address and
+// without the name that was looked up.
+func dnsReason(err *net.DNSError) string {
 	switch {
 	case err.IsNotFound:
 		return "no such host"
 	case err.IsTimeout:
 		return "the name server does not answer"
 	}
-	if i := strings.LastIndex(err.Err, ": "); i >= 0 { // after addresses and a port that is another each time
+	if i := strings.LastIndex(err.Err, ": "); i >= 0 { // skips addresses and a local port, which differ each time
 		return "name server: " + err.Err[i+2:]
 	}
 	return err.Err
 }
 
-// cause is err without the layers that name an operation and an address.
-func cause(err error) error {
+// rootCause returns err without the layers that name an operation, an address or a path.
+func rootCause(err error) error {
 	var (
-		op  *net.OpError
-		sys *os.SyscallError
+		op   *net.OpError
+		sys  *os.SyscallError
+		file *fs.PathError
 	)
 	switch {
 	case errors.As(err, &op):
-		return cause(op.Err)
+		return rootCause(op.Err)
 	case errors.As(err, &sys):
 		return sys.Err
+	case errors.As(err, &file):
+		return file.Err
 	}
 	return err
 }

@@ -23,9 +23,9 @@ func cpu(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// costly returns a target of each scheme that is ready. Those that have no TLS are
+// readyTargets returns a target of each scheme that is ready. Those that have no TLS are
 // asked in this process, and the server's part is counted too.
-func costly(t testing.TB) map[string]Target {
+func readyTargets(t testing.TB) map[string]Target {
 	t.Helper()
 	dir := ownDir(t)
 	files := certify(t, dir)
@@ -39,7 +39,7 @@ func costly(t testing.TB) map[string]Target {
 	}
 	for scheme, answer := range readyAnswers {
 		addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
-			askedBy(scheme, conn)
+			awaitRequest(scheme, conn)
 			_, _ = io.WriteString(conn, answer)
 			hang(conn)
 		})
@@ -75,7 +75,7 @@ listen https
 // BenchmarkProbe is one probe of a server that is ready, and the server's part in
 // it.
 func BenchmarkProbe(b *testing.B) {
-	for scheme, target := range costly(b) {
+	for scheme, target := range readyTargets(b) {
 		b.Run(scheme, func(b *testing.B) {
 			b.ReportAllocs()
 			began := cpu(b)
@@ -89,10 +89,10 @@ func BenchmarkProbe(b *testing.B) {
 	}
 }
 
-// torrent is a connection to a server that says first, and then more without end.
+// endlessConn is a connection to a server that says first, and then more without end.
 // It takes note of the most memory that is in use when it is asked for more, and
 // ends when that goes on for too long.
-type torrent struct {
+type endlessConn struct {
 	net.Conn    // nil
 	first, more []byte
 
@@ -102,19 +102,19 @@ type torrent struct {
 	used        uint64
 }
 
-// inUse returns how much memory is in use.
-func inUse() uint64 {
+// heapInUse returns how much memory is in use.
+func heapInUse() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return stats.HeapAlloc
 }
 
-func (t *torrent) Read(p []byte) (int, error) {
+func (t *endlessConn) Read(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.reads++; t.reads < 50 || t.reads%50 == 0 {
-		t.used = max(t.used, inUse())
+		t.used = max(t.used, heapInUse())
 	}
 	if t.closed || t.said > 8<<20 {
 		return 0, io.EOF
@@ -131,7 +131,7 @@ func (t *torrent) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-func (t *torrent) Close() error {
+func (t *endlessConn) Close() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.closed = true
@@ -139,21 +139,21 @@ func (t *torrent) Close() error {
 }
 
 // seen returns the most memory that was in use, and how much it has said.
-func (t *torrent) seen() (used uint64, said int) {
+func (t *endlessConn) seen() (used uint64, said int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return t.used, t.said
 }
 
-func (t *torrent) Write(p []byte) (int, error)      { return len(p), nil }
-func (t *torrent) SetDeadline(time.Time) error      { return nil }
-func (t *torrent) SetReadDeadline(time.Time) error  { return nil }
-func (t *torrent) SetWriteDeadline(time.Time) error { return nil }
-func (t *torrent) LocalAddr() net.Addr              { return &net.TCPAddr{} }
-func (t *torrent) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv6loopback} }
+func (t *endlessConn) Write(p []byte) (int, error)      { return len(p), nil }
+func (t *endlessConn) SetDeadline(time.Time) error      { return nil }
+func (t *endlessConn) SetReadDeadline(time.Time) error  { return nil }
+func (t *endlessConn) SetWriteDeadline(time.Time) error { return nil }
+func (t *endlessConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
+func (t *endlessConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv6loopback} }
 
-// torrents are servers that say as much as they can.
-var torrents = map[string][]struct{ name, first, more string }{
+// endlessAnswers are servers that say as much as they can.
+var endlessAnswers = map[string][]struct{ name, first, more string }{
 	"http": {
 		{"letters", "", "A"},
 		{"a header", statusOK + "X: ", "x"},
@@ -180,21 +180,21 @@ var torrents = map[string][]struct{ name, first, more string }{
 
 // However much a server says, a probe holds no more than 64 kB of memory for it.
 func TestProbeMemory(t *testing.T) {
-	hush(t)
+	silenceLog(t)
 	const most = 64 << 10
-	for scheme, torrents := range torrents {
-		talk := mustParse(t, scheme+"://localhost:1").Prober.(*conversation).talk
-		for _, test := range torrents {
-			talks := func() *torrent {
-				return &torrent{first: []byte(test.first), more: bytes.Repeat([]byte(test.more), 1+4096/len(test.more))}
+	for scheme, endlessAnswers := range endlessAnswers {
+		talk := mustParse(t, scheme+"://localhost:1").Prober.(*connProbe).exchange
+		for _, test := range endlessAnswers {
+			talks := func() *endlessConn {
+				return &endlessConn{first: []byte(test.first), more: bytes.Repeat([]byte(test.more), 1+4096/len(test.more))}
 			}
 			_ = talk(t.Context(), talks()) // what is made once
 			conn := talks()
-			before := inUse()
+			before := heapInUse()
 			answer := talk(t.Context(), conn)
 			conn.Close()
 			peak, said := conn.seen()
-			used := int64(max(peak, inUse()) - before)
+			used := int64(max(peak, heapInUse()) - before)
 			t.Logf("%s, %s: %d bytes in use, of %d said: %v", scheme, test.name, used, said, answer)
 			if said > 2<<20 {
 				t.Errorf("%s, %s: read %d MB", scheme, test.name, said>>20)

@@ -11,17 +11,16 @@ import (
 	"time"
 )
 
-// endpoint is where a target listens. It is ready when any of its addresses is,
-// and refused when all refuse.
+// endpoint holds the addresses of a target. It refuses when all of them refuse.
 type endpoint struct {
-	network string   // tcp or unix
-	addrs   []string // as net.Dial takes them
-	turn    atomic.Uint32
+	network string        // tcp or unix
+	addrs   []string      // as net.Dial takes them
+	first   atomic.Uint32 // modulo len(addrs): the address to try first
 }
 
-// newEndpoint returns the endpoint of a host and port. The name localhost stands
-// for 127.0.0.1 and ::1 without asking a resolver, because an image from scratch
-// has no /etc/hosts (RFC 6761, section 6.3).
+// newEndpoint returns the endpoint of a host and port. The name localhost always means
+// 127.0.0.1 and ::1 (RFC 6761, section 6.3). No resolver is asked, because an image built
+// from scratch has no /etc/hosts.
 func newEndpoint(host, port string) *endpoint {
 	if isLocalhost(host) {
 		return &endpoint{network: "tcp", addrs: []string{
@@ -37,14 +36,14 @@ func isLocalhost(host string) bool {
 	return strings.EqualFold(strings.TrimSuffix(host, "."), "localhost")
 }
 
-// isLoopback tells whether host is this machine by its text alone.
+// isLoopback reports whether host is localhost or a loopback address. It resolves nothing.
 func isLoopback(host string) bool {
 	ip := net.ParseIP(host)
 	return isLocalhost(host) || ip != nil && ip.IsLoopback()
 }
 
-// isLocal tells whether e is on this machine, where a connection that is refused
-// costs nobody anything.
+// isLocal reports whether e is on this machine, where a refused connection costs almost
+// nothing.
 func (e *endpoint) isLocal() bool {
 	if e.network == "unix" {
 		return true
@@ -53,54 +52,56 @@ func (e *endpoint) isLocal() bool {
 	return err == nil && isLoopback(host)
 }
 
-// converse connects to e and lets talk say what the connection is worth. When an
-// address refuses, the next is tried at once; when one answers and is not ready,
-// the next call begins with the other, so that one program that is never ready
-// cannot hide another, and a program on both is asked only once a call.
-func (e *endpoint) converse(ctx context.Context, talk func(net.Conn) Answer) Answer {
-	turn := int(e.turn.Load())
+// connect connects to the first address of e that does not refuse and returns the answer
+// of use.
+//
+// If 127.0.0.1 and ::1 belong to different programs, connect alternates between them, so
+// that one that is never ready does not hide the other. A program on both addresses gets
+// one request per probe.
+func (e *endpoint) connect(ctx context.Context, use func(net.Conn) Answer) Answer {
+	first := int(e.first.Load())
 	var answer Answer
 	for i := range e.addrs {
-		answer = call(ctx, e.network, e.addrs[(turn+i)%len(e.addrs)], talk)
+		answer = connectTo(ctx, e.network, e.addrs[(first+i)%len(e.addrs)], use)
 		if answer.Outcome != Refused {
-			if answer.Outcome != Ready {
-				e.turn.Add(1)
-			}
 			break
 		}
+	}
+	if answer.Outcome != Refused && answer.Outcome != Ready {
+		e.first.Add(1)
 	}
 	return answer
 }
 
-// call connects to one address. talk finds the end of ctx as the connection's
-// deadline.
-func call(ctx context.Context, network, addr string, talk func(net.Conn) Answer) Answer {
+// connectTo connects to one address and returns the answer of use. When ctx ends, so do
+// reading and writing on the connection.
+func connectTo(ctx context.Context, network, addr string, use func(net.Conn) Answer) Answer {
 	conn, err := dial(ctx, network, addr)
 	if err != nil {
-		return failure(err)
+		return answerFromError(err)
 	}
 	defer conn.Close()
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
-	return talk(conn)
+	return use(conn)
 }
 
-// dial connects to one address. An error that means that nobody can listen there
-// wraps ECONNREFUSED: no IPv6 for ::1, no socket in the file system.
+// dial connects to one address. When nothing can listen there, because there is no IPv6
+// for ::1 or no socket in the file system, the error wraps ECONNREFUSED.
 //
-// On loopback, a connection to a port from the range of local ports may meet
-// itself (TCP's simultaneous open, RFC 9293 section 3.5), and would then keep
-// that port from the server it waits for. The connection is made with
-// SO_LINGER 0, so that such a one is gone without a trace when it is closed.
+// On loopback, a connection to a port in the range of local ports may connect to itself
+// (TCP's simultaneous open, RFC 9293 section 3.5) and would then occupy the port of the
+// server that is about to start. The connection is made with SO_LINGER 0, so closing such
+// a connection frees the port at once.
 func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	dialer := net.Dialer{
 		KeepAliveConfig: net.KeepAliveConfig{Enable: false},
 		KeepAlive:       -1,
-		Control:         func(_, _ string, raw syscall.RawConn) error { return raw.Control(lingerNot) },
+		Control:         func(_, _ string, raw syscall.RawConn) error { return raw.Control(resetOnClose) },
 	}
 	conn, err := dialer.DialContext(ctx, network, addr)
 	switch {
-	case err != nil && isAbsent(network, addr, err):
+	case err != nil && cannotListen(network, addr, err):
 		return nil, errors.Join(syscall.ECONNREFUSED, err)
 	case err != nil:
 		return nil, err
@@ -115,7 +116,8 @@ func dial(ctx context.Context, network, addr string) (net.Conn, error) {
 	return conn, nil
 }
 
-func isAbsent(network, addr string, err error) bool {
+// cannotListen reports whether err, from dialing addr, means that nothing can listen there.
+func cannotListen(network, addr string, err error) bool {
 	if network == "unix" {
 		return errors.Is(err, fs.ErrNotExist)
 	}

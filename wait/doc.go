@@ -1,8 +1,8 @@
-// Package wait waits until something that a program needs is ready: the proxy in
-// its pod, a database, a file.
+// Package wait waits until something that a program needs is ready: the proxy in its pod, a
+// database, a file.
 //
-// Use it in an application that does its own waiting, where the startgate
-// binary cannot be put in front of it:
+// Use it in a program that does its own waiting, where the startgate binary cannot be put
+// in front of it:
 //
 //	target, err := wait.Parse("istio")
 //	…
@@ -10,11 +10,11 @@
 //	defer cancel()
 //	err = wait.For(ctx, target, wait.Policy{})
 //
-// [Parse] knows sidecars by name (see [Sidecars]) and everything else by URL.
-// [For] probes one target until it is ready, with a pause that grows, and knocks
-// on loopback addresses that refuse, so that it knows within milliseconds when
-// the wait may be over without troubling a sidecar that is still starting.
+// [Parse] knows sidecars by name (see [Sidecars]) and everything else by URL. [For] probes
+// one target until it is ready, with pauses that grow. During a pause it knocks on the
+// target's loopback ports that refuse connections, and so notices within milliseconds when
+// the target has started, without sending requests to it. [Quit] shuts a sidecar down.
 //
-// Nothing here reads the environment, logs, or holds a connection or a goroutine
-// beyond a call.
+// The package reads no environment variables, writes no log, and keeps no connection and no
+// goroutine after a call has returned.
 package wait

@@ -8,35 +8,26 @@ import (
 	"os"
 )
 
-// newFile is for file://: ready when the file exists and is not empty.
+// newFile returns the prober for file://: ready when the file exists and is not empty.
 func newFile(u *url.URL, _ *endpoint, _ options) Prober {
 	return ProbeFunc(func(context.Context) Answer {
-		answer := lookAt(u.Path)
+		answer := statFile(u.Path)
 		answer.Detail = "look at " + locator(u) + ": " + answer.Detail
 		return answer
 	})
 }
 
-func lookAt(path string) Answer {
+func statFile(path string) Answer {
 	info, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Answer{NotReady, "it does not exist", err}
 	case err != nil:
-		return Answer{Failed, pathFault(err), err}
+		return Answer{Failed, rootCause(err).Error(), err}
 	case info.IsDir():
 		return Answer{NotReady, "it is a directory", nil}
 	case info.Size() == 0:
 		return Answer{NotReady, "it is empty", nil}
 	}
 	return Answer{Ready, "it is there", nil}
-}
-
-// pathFault is what is wrong with a path, without the path.
-func pathFault(err error) string {
-	var fault *fs.PathError
-	if errors.As(err, &fault) {
-		err = fault.Err
-	}
-	return err.Error()
 }

@@ -15,40 +15,40 @@ func TestFile(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	answers(t, at("f"), NotReady, "it does not exist")
+	wantAnswer(t, at("f"), NotReady, "it does not exist")
 	file := write(t, dir, "f", "")
-	answers(t, at("f"), NotReady, "it is empty")
+	wantAnswer(t, at("f"), NotReady, "it is empty")
 	write(t, dir, "f", "x")
-	answers(t, at("f"), Ready, "it is there")
+	wantAnswer(t, at("f"), Ready, "it is there")
 	write(t, dir, "a b,c", "x")
-	answers(t, "file://"+dir+"/a%20b%2Cc", Ready, "it is there")
+	wantAnswer(t, "file://"+dir+"/a%20b%2Cc", Ready, "it is there")
 
-	answers(t, "file://"+dir, NotReady, "it is a directory")
-	answers(t, at("f/g"), Failed, "not a directory")
-	answers(t, at("d/g"), NotReady, "it does not exist")
+	wantAnswer(t, "file://"+dir, NotReady, "it is a directory")
+	wantAnswer(t, at("f/g"), Failed, "not a directory")
+	wantAnswer(t, at("d/g"), NotReady, "it does not exist")
 
 	// A volume of Kubernetes is made of links.
 	link("..data/f", "l")
-	answers(t, at("l"), NotReady, "it does not exist")
+	wantAnswer(t, at("l"), NotReady, "it does not exist")
 	if err := os.Mkdir(filepath.Join(dir, "..2026"), 0o755); err != nil {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "..2026"), "f", "x")
 	link("..2026", "..data")
-	answers(t, at("l"), Ready, "it is there")
+	wantAnswer(t, at("l"), Ready, "it is there")
 	link("loop", "loop")
-	answers(t, at("loop"), Failed, "too many levels of symbolic links")
+	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
 
 	// The file need not be readable, its directory must be.
 	if err := os.Chmod(file, 0); err != nil {
 		t.Fatal(err)
 	}
-	asUnprivileged(t, func() { answers(t, at("f"), Ready, "it is there") })
+	asUnprivileged(t, func() { wantAnswer(t, at("f"), Ready, "it is there") })
 	if err := os.Chmod(dir, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o700)
-	asUnprivileged(t, func() { answers(t, at("f"), Failed, "permission denied") })
+	asUnprivileged(t, func() { wantAnswer(t, at("f"), Failed, "permission denied") })
 }
 
 // A file that comes is noticed, also when it is written slowly.

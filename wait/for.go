@@ -9,21 +9,21 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// ErrAbsent says that a sidecar does not exist in this pod, as far as
-// [Policy.AbsentAfter] can tell.
+// ErrAbsent is returned by [For] for a sidecar that does not exist in this pod, as far as
+// [Policy.AbsentAfter] can detect.
 var ErrAbsent = errors.New("absent")
 
-// TimeoutError says that a target was not ready when the context's deadline came.
-// It wraps [context.DeadlineExceeded].
+// TimeoutError is returned by [For] when the deadline of its context passed before the
+// target was ready. It wraps [context.DeadlineExceeded].
 type TimeoutError struct {
 	Target Target
-	After  time.Duration // how long For waited for it
-	Probes Counts
-	Last   Answer // the last one that was not cut short by the deadline, if any
+	After  time.Duration // how long For waited
+	Probes Counts        // how often the target was probed
+	Last   Answer        // the last answer; one that the deadline cut short counts only if it is the only one
 }
 
-// Error returns the target, how long it was waited for, how often it was asked
-// and the last answer.
+// Error returns the target's name, the time waited, the number of probes and the detail
+// of the last answer.
 func (e *TimeoutError) Error() string {
 	return fmt.Sprintf("%s not ready after %v and %v: %s", e.Target.Name, e.After.Round(10*time.Millisecond), e.Probes, e.Last.Detail)
 }
@@ -31,81 +31,97 @@ func (e *TimeoutError) Error() string {
 // Unwrap returns context.DeadlineExceeded.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// For waits until target is ready and returns nil.
+// For waits until target is ready, and then returns nil.
 //
-// It probes at once and then again after pauses that grow by half from
-// policy.Initial to policy.Max, each with up to 20% on top, and begin anew when
-// the kind of answer changes. During a pause it knocks on the addresses of
-// target.Knock, every 10ms (every 50ms after 10s), and when one that refused
-// answers, the next probe comes at once.
+// It probes at once, and then after pauses that grow by half from policy.Initial to
+// policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
+// pauses start again from policy.Initial. During a pause, For knocks on the ports in
+// target.Knock and target.EarlyKnock that refuse connections: every 10ms, and every 50ms
+// once it has waited for 10s. As soon as one of them accepts a connection, For probes again.
 //
-// When ctx ends first, the error is a [*TimeoutError] if that was its deadline,
-// and [context.Cause] otherwise. It is [ErrAbsent] when policy.AbsentAfter says
-// so.
+// If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
+// the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
+// exist, the error is [ErrAbsent].
+//
+// For keeps no connection and no goroutine when it returns. Several calls may run at the
+// same time, also for the same target.
 func For(ctx context.Context, target Target, policy Policy) error {
-	policy = policy.withDefaults()
-	v := &vigil{
-		target: target, policy: policy, began: time.Now(), pauses: policy.pauses(),
-		refuses: make([]bool, len(target.Knock)),
-	}
+	w := newWaiter(target, policy)
 	for {
-		answer := v.probe(ctx)
+		answer := w.probe(ctx)
 		if answer.Outcome == Ready {
 			return nil
 		}
-		if err := v.pause(ctx); err != nil {
+		if err := w.pause(ctx); err != nil {
 			return err
 		}
 	}
 }
 
-// vigil is one call of For.
-type vigil struct {
-	target  Target
-	policy  Policy
-	began   time.Time
-	pauses  *backoff.ExponentialBackOff
-	probes  Counts
-	last    Answer
-	knocked bool   // a knock ended the last pause
-	heard   bool   // something has answered, so the target is not absent
-	checked int    // how often AbsentAfter has passed and the target was not absent
-	refuses []bool // whether the knock at this place was refused when last tried
+// waiter holds the state of one call of [For].
+type waiter struct {
+	target        Target
+	policy        Policy
+	began         time.Time
+	pauses        *backoff.ExponentialBackOff
+	probes        Counts
+	last          Answer
+	answered      bool // something has answered, so the target is not absent
+	absenceChecks int  // how often AbsentAfter has passed and the target was not absent
+	ports         []port
+	current       int  // index in ports: during a pause, the next one to knock on
+	knocked       bool // a knock ended the last pause
 }
 
-// probe asks the target once.
-func (v *vigil) probe(ctx context.Context) Answer {
-	attempt, cancel := context.WithTimeout(ctx, v.policy.Attempt)
+// port is one port to knock on.
+type port struct {
+	Prober
+	refused bool // when last tried
+}
+
+func newWaiter(target Target, policy Policy) *waiter {
+	policy = policy.withDefaults()
+	w := &waiter{target: target, policy: policy, began: time.Now(), pauses: policy.pauses()}
+	for _, knock := range target.ports() {
+		w.ports = append(w.ports, port{Prober: knock})
+	}
+	return w
+}
+
+// probe probes the target once.
+func (w *waiter) probe(ctx context.Context) Answer {
+	attempt, cancel := context.WithTimeout(ctx, w.policy.Attempt)
 	defer cancel()
 	asked := time.Now()
-	answer := v.target.Prober.Probe(attempt)
+	answer := w.target.Prober.Probe(attempt)
 	cancelled := errors.Is(ctx.Err(), context.Canceled)
-	if answer.Outcome != Ready && (cancelled || isPast(ctx) && v.probes.Total() > 0) {
-		return answer // the end of ctx spoiled it, and an earlier one, if any, says more
+	if answer.Outcome != Ready && (cancelled || isPast(ctx) && w.probes.Total() > 0) {
+		return answer // the end of ctx has cut it short, so an earlier answer says more
 	}
-	changed := kind(answer) != kind(v.last)
+	changed := kind(answer) != kind(w.last)
 	if changed {
-		v.pauses.Reset()
+		w.pauses.Reset()
 	}
-	v.heard = v.heard || answer.Reached()
-	v.probes[answer.Outcome]++
-	v.last = answer
-	v.policy.Observe(Event{
-		Target: v.target, Answer: answer, Took: time.Since(asked), Waited: time.Since(v.began),
-		Changed: changed, Knocked: v.knocked,
+	w.answered = w.answered || answer.Reached()
+	w.probes[answer.Outcome]++
+	w.last = answer
+	w.policy.Observe(Event{
+		Target: w.target, Answer: answer, Took: time.Since(asked), Waited: time.Since(w.began),
+		Changed: changed, Knocked: w.knocked,
 	})
 	return answer
 }
 
-// isPast tells whether the deadline of ctx has come. A connection notices that a
-// little before ctx does.
+// isPast reports whether the deadline of ctx has passed. A connection with the same
+// deadline may time out shortly before ctx.Err reports it.
 func isPast(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ok && !time.Now().Before(deadline)
 }
 
-// kind sorts answers into those after which the pauses begin anew: a target that
-// begins to answer, or ceases to, is likely to change again soon.
+// kind returns Ready, Refused, or NotReady for everything else. When the kind changes, the
+// pauses start again: a target that has just started or stopped answering is likely to
+// change again soon.
 func kind(a Answer) Outcome {
 	switch a.Outcome {
 	case NotReady, Timeout, Failed:
@@ -114,45 +130,36 @@ func kind(a Answer) Outcome {
 	return a.Outcome
 }
 
-// pause returns nil when it is time for the next probe.
-func (v *vigil) pause(ctx context.Context) error {
-	v.knocked = false
-	end := time.Now().Add(v.pauses.NextBackOff())
-	knocking, cancel := context.WithDeadline(ctx, end.Add(v.policy.Attempt)) // one for all: knocks are many
+// pause sleeps until the next probe is due. Meanwhile it knocks on the ports that refuse;
+// as soon as one accepts, it returns early. It returns an error when the wait is over.
+func (w *waiter) pause(ctx context.Context) error {
+	end := time.Now().Add(w.pauses.NextBackOff())
+	knocking, cancel := context.WithDeadline(ctx, end.Add(w.policy.Attempt)) // one for all knocks, which are many
 	defer cancel()
-	knocks := 0 // where to knock: the first address that may still refuse
-	if v.last.Outcome != Refused {
-		knocks = min(v.target.own, len(v.target.Knock))
-	}
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return v.gaveUp(ctx)
-		case <-timer.C:
-		}
+	w.startKnocking()
+	for ctx.Err() == nil {
 		now := time.Now()
-		if err := v.absent(ctx, now); err != nil {
-			return err
+		if w.isAbsent(ctx, now) {
+			return ErrAbsent
 		}
 		if !now.Before(end) {
 			return nil
 		}
-		next := end
-		if v.knock(knocking, &knocks) {
-			v.pauses.Reset()
-			v.knocked = true
+		wake := end
+		switch w.knock(knocking) {
+		case justOpened:
+			w.pauses.Reset()
+			w.knocked = true
 			return nil
+		case stillRefused:
+			wake = earlier(wake, now.Add(w.knockInterval(now)))
 		}
-		if knocks < len(v.target.Knock) {
-			next = earlier(end, now.Add(v.knockInterval(now)))
+		if check, ok := w.nextAbsenceCheck(); ok {
+			wake = earlier(wake, check)
 		}
-		if deadline, ok := v.absentAt(); ok {
-			next = earlier(next, deadline)
-		}
-		timer.Reset(time.Until(next))
+		sleepUntil(ctx, wake)
 	}
+	return w.contextError(ctx)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -162,65 +169,87 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func (v *vigil) knockInterval(now time.Time) time.Duration {
-	if now.Sub(v.began) > knockLong {
+func sleepUntil(ctx context.Context, wake time.Time) {
+	select {
+	case <-time.After(time.Until(wake)):
+	case <-ctx.Done():
+	}
+}
+
+func (w *waiter) knockInterval(now time.Time) time.Duration {
+	if now.Sub(w.began) > knockLong {
 		return knockSlow
 	}
 	return knockEvery
 }
 
-// knock tries the first address that refuses, from the one at place *i on, and
-// tells whether one that had refused before answers now. One that answers and had
-// not refused is passed over for the rest of the pause.
-func (v *vigil) knock(ctx context.Context, i *int) bool {
-	for ; *i < len(v.target.Knock); *i++ {
-		if v.target.Knock[*i].Probe(ctx).Outcome == Refused {
-			v.refuses[*i] = true
-			return false
-		}
-		v.heard = true
-		if v.refuses[*i] {
-			v.refuses[*i] = false
-			return true
-		}
+// startKnocking begins again with the first port that may refuse.
+func (w *waiter) startKnocking() {
+	w.knocked = false
+	w.current = 0
+	if w.last.Outcome != Refused {
+		w.current = len(w.target.Knock) // the probe has just reached these
 	}
-	return false
 }
 
-// absentAt returns when the target is next to be checked for absence.
-func (v *vigil) absentAt() (time.Time, bool) {
-	if v.policy.AbsentAfter <= 0 || v.target.Sidecar == nil || v.heard {
+// knockResult is the result of one knock.
+type knockResult int
+
+const (
+	nothingToKnock knockResult = iota // every port accepts
+	stillRefused                      // the current port still refuses
+	justOpened                        // the current port refused before, and now accepts
+)
+
+// knock connects to the current port. Once that port accepts, it moves on to the next one,
+// for the rest of the pause.
+func (w *waiter) knock(ctx context.Context) knockResult {
+	for ; w.current < len(w.ports); w.current++ {
+		port := &w.ports[w.current]
+		refusedBefore := port.refused
+		port.refused = port.Probe(ctx).Outcome == Refused
+		switch {
+		case port.refused:
+			return stillRefused
+		case refusedBefore:
+			w.answered = true
+			return justOpened
+		}
+		w.answered = true
+	}
+	return nothingToKnock
+}
+
+// nextAbsenceCheck returns when the target is to be checked for absence; ok is false for
+// a target that cannot be absent.
+func (w *waiter) nextAbsenceCheck() (at time.Time, ok bool) {
+	if w.policy.AbsentAfter <= 0 || w.target.Sidecar == nil || w.answered {
 		return time.Time{}, false
 	}
-	return v.began.Add(v.policy.AbsentAfter * time.Duration(v.checked+1)), true
+	return w.began.Add(w.policy.AbsentAfter * time.Duration(w.absenceChecks+1)), true
 }
 
-// absent returns ErrAbsent when the target has been silent for long enough on
-// all its ports, and nothing points to one that is about to start.
-func (v *vigil) absent(ctx context.Context, now time.Time) error {
-	at, ok := v.absentAt()
+// isAbsent reports whether a check for absence is due and finds that nothing has listened
+// on any port of the target, and that there is no sign of a sidecar that is about to start.
+func (w *waiter) isAbsent(ctx context.Context, now time.Time) bool {
+	at, ok := w.nextAbsenceCheck()
 	if !ok || now.Before(at) {
-		return nil
+		return false
 	}
-	v.checked++
-	ctx, cancel := context.WithTimeout(ctx, v.policy.Attempt)
+	w.absenceChecks++
+	ctx, cancel := context.WithTimeout(ctx, w.policy.Attempt)
 	defer cancel()
-	for _, port := range v.target.Knock {
-		if port.Probe(ctx).Outcome != Refused {
-			v.heard = true
-			return nil
-		}
+	if w.target.Listens(ctx) {
+		w.answered = true
+		return false
 	}
-	if v.policy.redirected(ctx) || ctx.Err() != nil {
-		return nil
-	}
-	return ErrAbsent
+	return !w.policy.redirected(ctx) && ctx.Err() == nil
 }
 
-// gaveUp is the error of a wait that ctx ended.
-func (v *vigil) gaveUp(ctx context.Context) error {
+// contextError returns the error of a wait that ctx ended.
+func (w *waiter) contextError(ctx context.Context) error {
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &TimeoutError{Target: v.target, After: time.Since(v.began), Probes: v.probes, Last: v.last}
+		return &TimeoutError{Target: w.target, After: time.Since(w.began), Probes: w.probes, Last: w.last}
 	}
 	return context.Cause(ctx)
 }

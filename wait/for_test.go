@@ -10,21 +10,20 @@ import (
 	"time"
 )
 
-// script is a target whose answers are given by the time since it was made.
+// script is a target whose answers depend on the time since it was made.
 type script struct {
 	began time.Time
 	steps []step
 	asked []time.Duration // when it was probed
 }
 
-// step is an answer from a time on.
+// step is the answer that a script gives from a moment on.
 type step struct {
 	from   time.Duration
 	answer Answer
 }
 
 var (
-	refused  = Answer{Refused, "connection refused", nil}
 	notReady = Answer{NotReady, "status 503", nil}
 	ready    = Answer{Ready, "status 200", nil}
 )
@@ -50,8 +49,8 @@ func (s *script) Probe(ctx context.Context) Answer {
 	return answer
 }
 
-// knocker is where s refuses until it does not.
-func (s *script) knocker() Prober {
+// port returns the port of s, to knock on.
+func (s *script) port() Prober {
 	return ProbeFunc(func(context.Context) Answer { return s.now() })
 }
 
@@ -75,7 +74,7 @@ func TestForProbesWithGrowingPauses(t *testing.T) {
 	})
 }
 
-func TestForBeginsPausesAnewWhenTheAnswerChangesKind(t *testing.T) {
+func TestForRestartsPausesWhenTheKindOfAnswerChanges(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(step{0, notReady}, step{3 * time.Second, refused}, step{6 * time.Second, notReady}, step{9 * time.Second, ready})
 		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{}); err != nil {
@@ -106,7 +105,7 @@ func TestForKnocksAndProbesAtOnce(t *testing.T) {
 			const listening, up = 500 * time.Millisecond, 2250 * time.Millisecond
 			agent := newScript(step{listening, notReady}, step{up + late, ready})
 			envoy := newScript(step{up, ready})
-			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.knocker(), envoy.knocker()}}
+			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.port()}, EarlyKnock: []Prober{envoy.port()}}
 			if err := For(t.Context(), target, Policy{}); err != nil {
 				t.Fatal(err)
 			}
@@ -127,12 +126,12 @@ func TestForKnocksAndProbesAtOnce(t *testing.T) {
 	}
 }
 
-func TestForLeavesAloneWhatAnswersTheFirstKnock(t *testing.T) {
+func TestForKnocksOnceOnAnOpenPort(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(step{0, notReady}, step{2 * time.Second, ready})
 		knocks := 0
 		open := ProbeFunc(func(context.Context) Answer { knocks++; return ready })
-		if err := For(t.Context(), Target{Name: "it", Prober: s, Knock: []Prober{open}}, Policy{}); err != nil {
+		if err := For(t.Context(), Target{Name: "it", Prober: s, EarlyKnock: []Prober{open}}, Policy{}); err != nil {
 			t.Fatal(err)
 		}
 		if pauses := len(s.asked) - 1; knocks > pauses {
@@ -145,7 +144,7 @@ func TestForKnocksSlowlyAfterTenSeconds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		var early, late int
-		nobody := ProbeFunc(func(context.Context) Answer {
+		closed := ProbeFunc(func(context.Context) Answer {
 			if time.Since(began) < 10*time.Second {
 				early++
 			} else {
@@ -155,7 +154,7 @@ func TestForKnocksSlowlyAfterTenSeconds(t *testing.T) {
 		})
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
-		err := For(ctx, Target{Name: "it", Prober: newScript(), Knock: []Prober{nobody}}, Policy{})
+		err := For(ctx, Target{Name: "it", Prober: newScript(), Knock: []Prober{closed}}, Policy{})
 		if !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
@@ -189,8 +188,8 @@ func TestForStopsAtTheDeadline(t *testing.T) {
 	}
 }
 
-// The probe that the deadline cuts short says less than the one before it.
-func TestForKeepsTheLastWholeAnswer(t *testing.T) {
+// A probe that the deadline cuts short says less than the one before it.
+func TestForKeepsTheLastCompleteAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(step{0, notReady}, step{4500 * time.Millisecond, Answer{Timeout, "no answer in time", nil}})
 		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
@@ -202,7 +201,7 @@ func TestForKeepsTheLastWholeAnswer(t *testing.T) {
 	})
 }
 
-func TestForCutsAHangingProbe(t *testing.T) {
+func TestForLimitsAHangingProbe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(step{0, Answer{Timeout, "no answer in time", nil}}, step{4 * time.Second, ready})
 		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{Attempt: time.Second}); err != nil {
@@ -214,7 +213,7 @@ func TestForCutsAHangingProbe(t *testing.T) {
 	})
 }
 
-func TestForReturnsTheCause(t *testing.T) {
+func TestForReturnsTheCauseOfCancellation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cause := errors.New("SIGTERM")
 		ctx, cancel := context.WithCancelCause(t.Context())
@@ -258,8 +257,8 @@ func TestForAbsent(t *testing.T) {
 	istio := &sidecars[0]
 	for _, test := range []struct {
 		name       string
-		steps      []step // of the ready port
-		knock      []step
+		steps      []step // of the port that the probe asks
+		early      []step // of the other port
 		sidecar    *Sidecar
 		redirected func(context.Context) bool
 		want       error
@@ -275,10 +274,10 @@ func TestForAbsent(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			port, knock := newScript(test.steps...), newScript(test.knock...)
-			target := Target{Name: "istio", Prober: port, Knock: []Prober{port.knocker(), knock.knocker()}, Sidecar: test.sidecar}
+			ready, early := newScript(test.steps...), newScript(test.early...)
+			target := Target{Name: "istio", Prober: ready, Knock: []Prober{ready.port()}, EarlyKnock: []Prober{early.port()}, Sidecar: test.sidecar}
 			err := For(ctx, target, Policy{AbsentAfter: 5 * time.Second, redirected: test.redirected})
-			took := time.Since(port.began)
+			took := time.Since(ready.began)
 			if !errors.Is(err, test.want) || took < test.after || took > test.after+700*time.Millisecond {
 				t.Errorf("%s: %v after %v, want %v after %v", test.name, err, took, test.want, test.after)
 			}
@@ -286,8 +285,8 @@ func TestForAbsent(t *testing.T) {
 	}
 }
 
-// Whatever a target does, the wait ends by its deadline, succeeds only after a
-// ready answer, and asks no more often than promised.
+// Whatever the target does, the wait ends at its deadline, succeeds only after a ready
+// answer, and probes no more often than documented.
 func TestForWithAnySchedule(t *testing.T) {
 	seed := rand.Uint64()
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -306,7 +305,7 @@ func TestForWithAnySchedule(t *testing.T) {
 			s := newScript(steps...)
 			target := Target{Name: "it", Prober: s}
 			if random.IntN(2) == 0 {
-				target.Knock = []Prober{s.knocker()}
+				target.Knock = []Prober{s.port()}
 			}
 			isReady := false
 			policy.Observe = func(e Event) { isReady = e.Answer.Outcome == Ready }

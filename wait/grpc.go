@@ -15,32 +15,33 @@ import (
 	"sync"
 )
 
-// newGRPC is for grpc:// and grpcs://: ready when the service named in the path,
-// or the server for an empty one, is SERVING (grpc.health.v1, and gRPC over HTTP2:
+// newGRPC returns the prober for grpc:// and grpcs://: ready when the service named in the
+// path is SERVING, or with an empty path the server (grpc.health.v1, and gRPC over HTTP2:
 // grpc/doc/PROTOCOL-HTTP2.md). grpc:// is HTTP/2 with prior knowledge.
 func newGRPC(u *url.URL, e *endpoint, o options) Prober {
 	p := grpcProbe{service: strings.Trim(u.Path, "/"), host: u.Host, scheme: "http"}
-	if secureSchemes[u.Scheme] {
+	if tlsSchemes[u.Scheme] {
 		p.scheme = "https"
 	}
-	c := newConversation(u, e, o, "health of", p.talk)
-	if c.tls != nil {
-		c.tls.NextProtos = []string{"h2"}
+	probe := newConnProbe(u, e, o, "health of", p.exchange)
+	if probe.tls != nil {
+		probe.tls.NextProtos = []string{"h2"}
 	}
-	return c
+	return probe
 }
 
-// grpcProbe asks for the health of a service.
+// grpcProbe calls Check of grpc.health.v1 for a service.
 type grpcProbe struct{ service, host, scheme string }
 
-func (p grpcProbe) talk(ctx context.Context, conn net.Conn) Answer {
+// exchange is an [exchangeFunc].
+func (p grpcProbe) exchange(ctx context.Context, conn net.Conn) Answer {
 	if secured, ok := conn.(*tls.Conn); ok && secured.ConnectionState().NegotiatedProtocol != "h2" {
 		return Answer{Failed, "TLS: the server does not speak HTTP/2", nil}
 	}
-	heard := &heard{Conn: conn}
-	response, err := p.ask(ctx, heard)
+	limited := &limitedConn{Conn: conn}
+	response, err := p.call(ctx, limited)
 	if err != nil {
-		return grpcFailure(ctx, heard.ended(), err)
+		return answerFromGRPCError(ctx, limited.readError(), err)
 	}
 	defer response.Body.Close()
 	return readHealth(response)
@@ -48,8 +49,9 @@ func (p grpcProbe) talk(ctx context.Context, conn net.Conn) Answer {
 
 const notGRPC = "not a gRPC answer"
 
-// ask asks over conn, whose end is that of the answer too.
-func (p grpcProbe) ask(ctx context.Context, conn net.Conn) (*http.Response, error) {
+// call sends the request and reads the header of the response. The body of the response
+// reads from conn.
+func (p grpcProbe) call(ctx context.Context, conn net.Conn) (*http.Response, error) {
 	client, err := http2Client(ctx, conn)
 	if err != nil {
 		return nil, err
@@ -63,8 +65,8 @@ func (p grpcProbe) ask(ctx context.Context, conn net.Conn) (*http.Response, erro
 	return client.RoundTrip(request)
 }
 
-// http2Client speaks HTTP/2 over conn, of TLS or not, and reads no more than it
-// must.
+// http2Client returns a client that speaks HTTP/2 over conn, with TLS or without, and
+// buffers as little as possible.
 func http2Client(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
 	protocols := new(http.Protocols)
 	protocols.SetUnencryptedHTTP2(true)
@@ -78,42 +80,43 @@ func http2Client(ctx context.Context, conn net.Conn) (*http.ClientConn, error) {
 	return transport.NewClientConn(ctx, "http", "host:0")
 }
 
-// heard is a connection that reads so much and no more, and remembers what ended
-// it: net/http may only say that it is over.
-type heard struct {
+// limitedConn is a connection that limits how much is read to maxGRPC, and remembers the
+// first read error, because net/http may report only that the connection was closed.
+type limitedConn struct {
 	net.Conn
 	mu   sync.Mutex
-	read int
-	end  error
+	read int // bytes so far
+	err  error
 }
 
-// maxGRPC is more than any answer has in all.
+// maxGRPC is larger than any valid answer, in bytes.
 const maxGRPC = 32 << 10
 
 var errTooLong = fmt.Errorf("it sends more than %d kB", maxGRPC>>10)
 
-func (h *heard) Read(p []byte) (int, error) {
-	n, err := h.Conn.Read(p)
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.read += n
-	if h.read > maxGRPC {
+func (c *limitedConn) Read(p []byte) (int, error) {
+	n, err := c.Conn.Read(p)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.read += n
+	if c.read > maxGRPC {
 		n, err = 0, errTooLong
 	}
-	if h.end == nil {
-		h.end = err
+	if c.err == nil {
+		c.err = err
 	}
 	return n, err
 }
 
-func (h *heard) ended() error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.end
+// readError returns the first read error, nil when there was none.
+func (c *limitedConn) readError() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
-// healthRequest is a HealthCheckRequest, whose field 1 is the service, in a gRPC
-// frame: not compressed, length, message.
+// healthRequest returns a HealthCheckRequest in a gRPC frame. The frame is a byte for no
+// compression, the length and the message; field 1 of the message is the service.
 func healthRequest(service string) []byte {
 	var message []byte
 	if service != "" {
@@ -124,8 +127,8 @@ func healthRequest(service string) []byte {
 	return append(frame, message...)
 }
 
-// readHealth judges a whole answer: headers, a frame, and trailers, or headers
-// alone, which have then what trailers have.
+// readHealth reads a complete answer: headers, a frame and trailers, or headers only, which
+// then hold the fields of the trailers.
 func readHealth(response *http.Response) Answer {
 	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/grpc") {
 		return Answer{Failed, fmt.Sprintf("status %d, "+notGRPC, response.StatusCode), nil}
@@ -136,8 +139,8 @@ func readHealth(response *http.Response) Answer {
 	switch {
 	case err == nil:
 		return notHealth
-	case err != io.EOF && err != io.ErrUnexpectedEOF: // the ends of the body
-		return cutShort(err)
+	case err != io.EOF && err != io.ErrUnexpectedEOF: // both mean that the body is complete
+		return endedEarly(err)
 	}
 	status := response.Trailer.Get("Grpc-Status")
 	if status == "" && n == 0 {
@@ -156,7 +159,7 @@ func readHealth(response *http.Response) Answer {
 	return Answer{NotReady, "gRPC status " + grpcCode(status), nil}
 }
 
-// maxHealth is more than a frame with a HealthCheckResponse has.
+// maxHealth is larger than any frame with a HealthCheckResponse, in bytes.
 const maxHealth = 64
 
 var notHealth = Answer{Failed, "not an answer of grpc.health.v1", nil}
@@ -168,7 +171,7 @@ var grpcCodes = [...]string{
 	"INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED",
 }
 
-// grpcCode is the name of a status code, if it is one.
+// grpcCode returns the name of a status code.
 func grpcCode(status string) string {
 	code, err := strconv.ParseUint(status, 10, 8)
 	if err != nil || code >= uint64(len(grpcCodes)) {
@@ -177,8 +180,8 @@ func grpcCode(status string) string {
 	return grpcCodes[code]
 }
 
-// servingStatus returns the status of a HealthCheckResponse in a gRPC frame, its
-// field 1; 0, which is UNKNOWN, when there is none, and -1 for anything else.
+// servingStatus returns the status in a gRPC frame with a HealthCheckResponse, whose field
+// 1 it is. A missing field means 0, UNKNOWN. It returns -1 for anything else.
 func servingStatus(frame []byte) int {
 	if len(frame) < 5 || frame[0] != 0 || int(binary.BigEndian.Uint32(frame[1:])) != len(frame)-5 {
 		return -1
@@ -205,14 +208,14 @@ func servingAnswer(status int) Answer {
 	return Answer{NotReady, []string{"UNKNOWN", "", "NOT_SERVING", "SERVICE_UNKNOWN"}[status], nil}
 }
 
-// grpcFailure is a conversation without an answer, on a connection that ended
-// with end, if it did.
-func grpcFailure(ctx context.Context, end, err error) Answer {
+// answerFromGRPCError returns the answer for a call that failed with callErr. readErr is
+// the read error of its connection, if there was one, and says more.
+func answerFromGRPCError(ctx context.Context, readErr, callErr error) Answer {
 	switch {
 	case ctx.Err() != nil:
-		return failure(ctx.Err())
-	case end != nil:
-		return cutShort(end)
+		return answerFromError(ctx.Err())
+	case readErr != nil:
+		return endedEarly(readErr)
 	}
-	return Answer{Failed, notGRPC, err}
+	return Answer{Failed, notGRPC, callErr}
 }

@@ -18,42 +18,42 @@ import (
 func TestGRPC(t *testing.T) {
 	server := startHealth(t)
 	_, port, _ := net.SplitHostPort(server.addr)
-	answers(t, "grpc://us3r:s3cret@"+server.addr, Ready, "SERVING")
-	answers(t, "grpc://"+server.addr+"/", Ready, "SERVING")
-	answers(t, "grpc://localhost:"+port, Ready, "SERVING")
-	answers(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "the server does not know this service")
+	wantAnswer(t, "grpc://us3r:s3cret@"+server.addr, Ready, "SERVING")
+	wantAnswer(t, "grpc://"+server.addr+"/", Ready, "SERVING")
+	wantAnswer(t, "grpc://localhost:"+port, Ready, "SERVING")
+	wantAnswer(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "the server does not know this service")
 	server.set("shop.Cart", "SERVING")
 	server.set(".", "NOT_SERVING")
-	answers(t, "grpc://"+server.addr, NotReady, "NOT_SERVING")
-	answers(t, "grpc://"+server.addr+"/shop.Cart", Ready, "SERVING")
+	wantAnswer(t, "grpc://"+server.addr, NotReady, "NOT_SERVING")
+	wantAnswer(t, "grpc://"+server.addr+"/shop.Cart", Ready, "SERVING")
 	server.set("shop.Cart", "UNKNOWN")
-	answers(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "UNKNOWN")
+	wantAnswer(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "UNKNOWN")
 	server.set("shop.Cart", "SERVICE_UNKNOWN")
-	answers(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "SERVICE_UNKNOWN")
+	wantAnswer(t, "grpc://"+server.addr+"/shop.Cart", NotReady, "SERVICE_UNKNOWN")
 	server.set(strings.Repeat("long", 1000), "SERVING")
-	answers(t, "grpc://"+server.addr+"/"+strings.Repeat("long", 1000), Ready, "SERVING")
-	answers(t, "grpcs://"+server.addr, Failed, "TLS: the server does not speak TLS")
-	answers(t, "grpc://127.0.0.1:"+unusedPort(t), Refused, "connection refused")
+	wantAnswer(t, "grpc://"+server.addr+"/"+strings.Repeat("long", 1000), Ready, "SERVING")
+	wantAnswer(t, "grpcs://"+server.addr, Failed, "TLS: the server does not speak TLS")
+	wantAnswer(t, "grpc://127.0.0.1:"+unusedPort(t), Refused, "connection refused")
 }
 
 func TestGRPCWithoutHealth(t *testing.T) {
-	answers(t, "grpc://"+startHealth(t, "-without").addr, NotReady, "the server has no health service (grpc.health.v1)")
+	wantAnswer(t, "grpc://"+startHealth(t, "-without").addr, NotReady, "the server has no health service (grpc.health.v1)")
 }
 
 func TestGRPCTLS(t *testing.T) {
 	files := certify(t, t.TempDir())
 	server := startHealth(t, "-cert", files.cert, "-key", files.key)
 	_, port, _ := net.SplitHostPort(server.addr)
-	answers(t, "grpcs://"+server.addr+"#ca="+files.ca, Ready, "SERVING")
-	answers(t, "grpcs://localhost:"+port+"#ca="+files.ca, Ready, "SERVING")
-	answers(t, "grpcs://"+server.addr+"#insecure", Ready, "SERVING")
-	answers(t, "grpcs://"+server.addr+"/x#insecure", NotReady, "the server does not know this service")
-	answers(t, "grpcs://"+server.addr, Failed, "TLS: x509: certificate signed by unknown authority; give its CA with #ca=/path, or trust any with #insecure")
-	if answer := ask1(t, "grpc://"+server.addr); answer.Outcome != Failed {
+	wantAnswer(t, "grpcs://"+server.addr+"#ca="+files.ca, Ready, "SERVING")
+	wantAnswer(t, "grpcs://localhost:"+port+"#ca="+files.ca, Ready, "SERVING")
+	wantAnswer(t, "grpcs://"+server.addr+"#insecure", Ready, "SERVING")
+	wantAnswer(t, "grpcs://"+server.addr+"/x#insecure", NotReady, "the server does not know this service")
+	wantAnswer(t, "grpcs://"+server.addr, Failed, "TLS: x509: certificate signed by unknown authority; give its CA with #ca=/path, or trust any with #insecure")
+	if answer := askOnce(t, "grpc://"+server.addr); answer.Outcome != Failed {
 		t.Errorf("without TLS: %v", answer)
 	}
 	server.set(".", "NOT_SERVING")
-	answers(t, "grpcs://"+server.addr+"#insecure", NotReady, "NOT_SERVING")
+	wantAnswer(t, "grpcs://"+server.addr+"#insecure", NotReady, "NOT_SERVING")
 
 	certificate, err := tls.LoadX509KeyPair(files.cert, files.key)
 	if err != nil {
@@ -62,7 +62,7 @@ func TestGRPCTLS(t *testing.T) {
 	without := serve(t, "127.0.0.1:0", func(conn net.Conn) { // ALPN
 		hang(tls.Server(conn, &tls.Config{Certificates: []tls.Certificate{certificate}}))
 	})
-	answers(t, "grpcs://"+without+"#ca="+files.ca, Failed, "TLS: the server does not speak HTTP/2")
+	wantAnswer(t, "grpcs://"+without+"#ca="+files.ca, Failed, "TLS: the server does not speak HTTP/2")
 }
 
 // httpServer is one that is ready for http:// and https://, and not for gRPC.
@@ -87,10 +87,10 @@ func httpServer(t testing.TB, tls bool, protocols ...func(*http.Protocols, bool)
 // Servers of HTTP are no servers of gRPC.
 func TestGRPCOfHTTP(t *testing.T) {
 	http1, http2, h2c := (*http.Protocols).SetHTTP1, (*http.Protocols).SetHTTP2, (*http.Protocols).SetUnencryptedHTTP2
-	answers(t, "grpc://"+httpServer(t, false, http1), Failed, "not a gRPC answer")
-	answers(t, "grpc://"+httpServer(t, false, h2c), Failed, "status 200, not a gRPC answer")
-	answers(t, "grpcs://"+httpServer(t, true, http1)+"#insecure", Failed, "TLS: tls: no application protocol")
-	answers(t, "grpcs://"+httpServer(t, true, http1, http2)+"#insecure", Failed, "status 200, not a gRPC answer")
+	wantAnswer(t, "grpc://"+httpServer(t, false, http1), Failed, "not a gRPC answer")
+	wantAnswer(t, "grpc://"+httpServer(t, false, h2c), Failed, "status 200, not a gRPC answer")
+	wantAnswer(t, "grpcs://"+httpServer(t, true, http1)+"#insecure", Failed, "TLS: tls: no application protocol")
+	wantAnswer(t, "grpcs://"+httpServer(t, true, http1, http2)+"#insecure", Failed, "status 200, not a gRPC answer")
 }
 
 // The kinds and flags of frames that these tests send (RFC 9113, section 6).
@@ -170,9 +170,9 @@ var healthAnswers = []struct {
 	{"TLS", tlsRefusal, Failed, ""},
 }
 
-// askedGRPC reads a whole request: the preface, and frames up to the last of a
+// readGRPCRequest reads a whole request: the preface, and frames up to the last of a
 // stream.
-func askedGRPC(conn net.Conn) {
+func readGRPCRequest(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	_, _ = io.CopyN(io.Discard, r, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
 	for header := make([]byte, 9); ; {
@@ -187,28 +187,28 @@ func askedGRPC(conn net.Conn) {
 	}
 }
 
-// speaks is a server that says this when it is asked, and closes when the client
+// saysGRPC is a server that says this when it is asked, and closes when the client
 // does.
-func speaks(said string) func(net.Conn) {
+func saysGRPC(said string) func(net.Conn) {
 	return func(conn net.Conn) {
-		askedGRPC(conn)
+		readGRPCRequest(conn)
 		_, _ = io.WriteString(conn, said)
 		_ = conn.(*net.TCPConn).CloseWrite()
 		hang(conn)
 	}
 }
 
-// hush silences package log, which net/http tells of some errors of HTTP/2.
-func hush(t testing.TB) {
+// silenceLog silences package log, which net/http tells of some errors of HTTP/2.
+func silenceLog(t testing.TB) {
 	log.SetOutput(io.Discard)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
 }
 
 func TestGRPCReplies(t *testing.T) {
-	hush(t)
+	silenceLog(t)
 	for _, test := range healthAnswers {
 		t.Run(test.name, func(t *testing.T) {
-			answer := probe(t, mustParse(t, "grpc://"+serve(t, "127.0.0.1:0", speaks(test.said))))
+			answer := probe(t, mustParse(t, "grpc://"+serve(t, "127.0.0.1:0", saysGRPC(test.said))))
 			if test.outcome != 0 && answer.Outcome != test.outcome || answer.Outcome == Ready && test.outcome != Ready {
 				t.Errorf("outcome %v, want %v", answer.Outcome, test.outcome)
 			}
@@ -252,19 +252,19 @@ func FuzzGRPCBytes(f *testing.F) {
 	for _, test := range healthAnswers {
 		f.Add([]byte(test.said))
 	}
-	hush(f)
-	probe := mustParse(f, "grpc://localhost:1").Prober.(*conversation)
+	silenceLog(f)
+	probe := mustParse(f, "grpc://localhost:1").Prober.(*connProbe)
 	f.Fuzz(func(t *testing.T, said []byte) {
 		client, server := net.Pipe()
 		defer client.Close()
 		over := make(chan struct{})
 		go func() {
 			defer close(over)
-			askedGRPC(server)
+			readGRPCRequest(server)
 			go func() { _, _ = server.Write(said); server.Close() }()
 			hang(server)
 		}()
-		answer := probe.talk(t.Context(), client)
+		answer := probe.exchange(t.Context(), client)
 		client.Close()
 		<-over
 		checkReply(t, said, answer)

@@ -13,26 +13,27 @@ import (
 	"strings"
 )
 
-// The bounds of an HTTP answer.
+// The limits of an HTTP answer, in bytes.
 const (
-	maxHeader = 8 << 10 // of all headers, those of 1xx answers too
-	maxBody   = 1 << 20 // read and forgotten, so that half an answer does not count
-	maxQuote  = 200     // of a body that is shown
+	maxHeader = 8 << 10 // all headers together, including those of 1xx answers
+	maxBody   = 1 << 20 // read to its end and discarded, so that half an answer does not count
+	maxQuote  = 200     // the part of a body that the answer's detail quotes
 )
 
-// httpProbe asks with a GET over a connection of its own: no redirect is
-// followed, no proxy of the environment used, nothing kept open.
+// httpProbe sends one request over a connection. It follows no redirect and uses no proxy
+// from the environment.
 type httpProbe struct {
 	options
 	request *http.Request
-	text    []byte // of the request
+	text    []byte // the request as it is sent
 }
 
+// newHTTP returns the prober for http:// and https://: ready when GET is answered as the
+// options want.
 func newHTTP(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, http.MethodGet, newHTTPProbe(http.MethodGet, u, o).talk)
+	return newConnProbe(u, e, o, http.MethodGet, newHTTPProbe(http.MethodGet, u, o).get)
 }
 
-// newHTTPProbe returns one that says that the connection is to be closed after it.
 func newHTTPProbe(method string, u *url.URL, o options) httpProbe {
 	sent := *u
 	sent.User, sent.Fragment, sent.RawFragment = nil, "", ""
@@ -41,65 +42,67 @@ func newHTTPProbe(method string, u *url.URL, o options) httpProbe {
 		request.Header.Set("User-Agent", "startgate")
 	}
 	var text bytes.Buffer
-	_ = request.Write(&text) // cannot fail: it has a host, and a buffer takes all
+	_ = request.Write(&text) // cannot fail: the request has a host, and a buffer accepts everything
 	return httpProbe{o, request, text.Bytes()}
 }
 
-func (p httpProbe) talk(_ context.Context, conn net.Conn) Answer {
-	response, bound, failed := p.exchange(conn)
+// get is an [exchangeFunc]: it sends the request and reads the whole answer.
+func (p httpProbe) get(_ context.Context, conn net.Conn) Answer {
+	response, reader, failed := p.send(conn)
 	switch {
 	case failed != nil:
 		return *failed
 	case !p.accepts(response.StatusCode):
 		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
 	}
-	return p.finish(response, bound)
+	return p.readBody(response, reader)
 }
 
-// exchange sends the request and reads the header of the answer.
-func (p httpProbe) exchange(conn net.Conn) (*http.Response, *bounded, *Answer) {
+// send sends the request and reads the header of the answer. It returns an answer only if
+// that fails. The body of the response comes from the returned reader.
+func (p httpProbe) send(conn net.Conn) (*http.Response, *limitedReader, *Answer) {
 	if _, err := conn.Write(p.text); err != nil {
-		failed := failure(err)
+		failed := answerFromError(err)
 		return nil, nil, &failed
 	}
-	bound := &bounded{LimitedReader: io.LimitedReader{R: conn, N: maxHeader}}
-	response, err := readResponse(bufio.NewReaderSize(bound, smallBuffer), p.request)
+	reader := &limitedReader{LimitedReader: io.LimitedReader{R: conn, N: maxHeader}}
+	response, err := readResponse(bufio.NewReaderSize(reader, smallBuffer), p.request)
 	switch {
-	case err != nil && bound.N <= 0:
+	case err != nil && reader.N <= 0:
 		return nil, nil, &Answer{Failed, fmt.Sprintf("its header is longer than %d kB", maxHeader>>10), err}
 	case err != nil:
-		failed := httpFailure(bound.cause(err))
+		failed := answerFromHTTPError(reader.readError(err))
 		return nil, nil, &failed
 	}
-	bound.N = maxBody // closing the body would read it to its end; closing the connection does not
-	return response, bound, nil
+	reader.N = maxBody // the caller does not close the body: that would read it to its end
+	return response, reader, nil
 }
 
-// bounded reads so much of an answer and no more, and remembers what ended the
-// connection before: net/http takes the half line that it got by then for a whole
-// one, and calls that malformed.
-type bounded struct {
+// limitedReader limits how much is read, and remembers the read error that ended it.
+// net/http parses whatever arrived before that error and reports it as malformed.
+type limitedReader struct {
 	io.LimitedReader
-	end error
+	err error
 }
 
-func (b *bounded) Read(p []byte) (int, error) {
-	n, err := b.LimitedReader.Read(p)
-	if err != nil && b.N > 0 {
-		b.end = err
+func (r *limitedReader) Read(p []byte) (int, error) {
+	n, err := r.LimitedReader.Read(p)
+	if err != nil && r.N > 0 {
+		r.err = err
 	}
 	return n, err
 }
 
-// cause is why an answer could not be read when net/http says err.
-func (b *bounded) cause(err error) error {
+// readError returns the error of the connection, if there was one, in place of err, which
+// net/http returned.
+func (r *limitedReader) readError(err error) error {
 	switch {
-	case b.end == nil, err == io.EOF:
+	case r.err == nil, err == io.EOF:
 		return err
-	case b.end == io.EOF:
+	case r.err == io.EOF:
 		return io.ErrUnexpectedEOF
 	}
-	return b.end
+	return r.err
 }
 
 var (
@@ -107,7 +110,7 @@ var (
 	errNotHTTP = errors.New("not an HTTP answer")
 )
 
-// readResponse reads the header of the final answer.
+// readResponse reads the header of the answer that follows any 1xx answers.
 func readResponse(r *bufio.Reader, request *http.Request) (*http.Response, error) {
 	const tlsAlert = 0x15 // RFC 8446, section 5.1
 	switch first, err := r.Peek(1); {
@@ -126,22 +129,22 @@ func readResponse(r *bufio.Reader, request *http.Request) (*http.Response, error
 	}
 }
 
-// httpFailure is what a reader of HTTP stumbled over. What net/http says of a
-// malformed answer quotes it, so that is not repeated.
-func httpFailure(err error) Answer {
+// answerFromHTTPError returns the answer for a response that could not be read. The errors
+// of net/http quote what is malformed, so their text is not shown.
+func answerFromHTTPError(err error) Answer {
 	var network net.Error
 	switch {
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return cutShort(err)
+		return endedEarly(err)
 	case err == errTLS:
 		return Answer{Failed, err.Error(), err}
 	}
 	return Answer{Failed, errNotHTTP.Error(), err}
 }
 
-// finish reads the rest of an answer whose status is accepted; it is ready when
-// that comes to its end, and is what it must be.
-func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
+// readBody reads the body of an answer whose status is accepted. The answer is ready when
+// the body is complete and is the one that the options want.
+func (p httpProbe) readBody(response *http.Response, reader *limitedReader) Answer {
 	status := fmt.Sprintf("status %d", response.StatusCode)
 	body, err := io.ReadAll(io.LimitReader(response.Body, maxQuote))
 	var more int64
@@ -149,10 +152,10 @@ func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
 		more, err = io.Copy(io.Discard, response.Body)
 	}
 	switch {
-	case bound.N <= 0:
+	case reader.N <= 0:
 		return Answer{Failed, fmt.Sprintf("%s, and a body longer than %d MB", status, maxBody>>20), err}
 	case err != nil:
-		answer := httpFailure(bound.cause(err))
+		answer := answerFromHTTPError(reader.readError(err))
 		answer.Detail = status + ", then its body: " + answer.Detail
 		return answer
 	case p.body != "" && (more > 0 || strings.TrimSpace(string(body)) != p.body):
@@ -161,8 +164,8 @@ func (p httpProbe) finish(response *http.Response, bound *bounded) Answer {
 	return Answer{Ready, status, nil}
 }
 
-// statusText describes an answer that was not accepted. Its body is quoted only
-// when it comes from this machine.
+// statusText describes an answer whose status is not accepted. It quotes the body only if
+// the answer comes from this machine.
 func statusText(response *http.Response, from net.Addr) string {
 	text := fmt.Sprintf("status %d", response.StatusCode)
 	if response.StatusCode >= 300 && response.StatusCode < 400 {

@@ -23,8 +23,8 @@ import (
 	"time"
 )
 
-// asked reads one request from conn.
-func asked(conn net.Conn) {
+// readRequest reads one request from conn.
+func readRequest(conn net.Conn) {
 	if request, err := http.ReadRequest(bufio.NewReader(conn)); err == nil {
 		_, _ = io.Copy(io.Discard, request.Body)
 	}
@@ -33,7 +33,7 @@ func asked(conn net.Conn) {
 // says is a server that answers a request with text and closes.
 func says(text string) func(net.Conn) {
 	return func(conn net.Conn) {
-		asked(conn)
+		readRequest(conn)
 		_, _ = io.WriteString(conn, text)
 	}
 }
@@ -141,7 +141,7 @@ func TestHTTPServers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			at := "http://" + serve(t, "127.0.0.1:0", test.server) + "/healthz"
-			answer := probe(t, mustParse(t, at))
+			answer := probeFor(t, mustParse(t, at), test.outcome, test.detail)
 			if answer.Outcome != test.outcome {
 				t.Errorf("outcome %v, want %v", answer.Outcome, test.outcome)
 			}
@@ -162,7 +162,7 @@ func TestHTTPNotAccepted(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	if answer := probe(t, mustParse(t, "http://"+listener.Addr().String()+"/")); answer.Outcome != Timeout {
+	if answer := probeWithin(t, brief, mustParse(t, "http://"+listener.Addr().String()+"/")); answer.Outcome != Timeout {
 		t.Errorf("%v, want a timeout", answer)
 	}
 }
@@ -220,7 +220,7 @@ func TestHTTPRequest(t *testing.T) {
 			requests := make(chan string, 2)
 			host := serve(t, "127.0.0.1:0", func(conn net.Conn) {
 				var request bytes.Buffer
-				asked(teeConn{conn, &request})
+				readRequest(teeConn{conn, &request})
 				_, _ = io.WriteString(conn, statusOK+"Content-Length: 0\r\n\r\n")
 				// The probe closes the connection, and not by a reset.
 				if _, err := io.Copy(io.Discard, conn); err != nil {
@@ -300,16 +300,16 @@ func TestHTTPBody(t *testing.T) {
 	}
 }
 
-// recital is a connection to a server that says this and has nothing to ask.
-type recital struct {
+// scriptedConn is a connection to a server that says this and has nothing to ask.
+type scriptedConn struct {
 	net.Conn // nil
 	said     io.Reader
 	from     net.IP
 }
 
-func (r recital) Read(p []byte) (int, error)  { return r.said.Read(p) }
-func (r recital) Write(p []byte) (int, error) { return len(p), nil }
-func (r recital) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: r.from, Port: 80} }
+func (r scriptedConn) Read(p []byte) (int, error)  { return r.said.Read(p) }
+func (r scriptedConn) Write(p []byte) (int, error) { return len(p), nil }
+func (r scriptedConn) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: r.from, Port: 80} }
 
 // A body is shown when it comes from this machine and was not accepted, as far as
 // it fits in a line of the log and in a form that cannot break it.
@@ -332,8 +332,8 @@ func TestHTTPQuote(t *testing.T) {
 		{"not the reason of the status", local, "HTTP/1.1 503 \x1b[31m\r\n\r\n", "status 503"},
 		{"accepted", local, statusOK + "\r\nall is well", "status 200"},
 	} {
-		talk := mustParse(t, "http://localhost/").Prober.(*conversation).talk
-		answer := talk(t.Context(), recital{said: strings.NewReader(test.answer), from: test.from})
+		talk := mustParse(t, "http://localhost/").Prober.(*connProbe).exchange
+		answer := talk(t.Context(), scriptedConn{said: strings.NewReader(test.answer), from: test.from})
 		if answer.Detail != test.want {
 			t.Errorf("%s: %s, want %s", test.name, answer.Detail, test.want)
 		}
@@ -349,7 +349,7 @@ func TestHTTPDetailHidesCredentials(t *testing.T) {
 		host := serve(t, "127.0.0.1:0", server)
 		for _, at := range []string{host, "localhost:" + unusedPort(t), "startgate.invalid:80"} {
 			target := mustParse(t, "http://us3r:s3cret@"+at+"/up?token=t0ken#header=Authorization:h3ader")
-			answer := probe(t, target)
+			answer := probeWithin(t, brief, target)
 			for _, secret := range []string{"us3r", "s3cret", "t0ken", "h3ader"} {
 				if strings.Contains(answer.Detail, secret) {
 					t.Errorf("%q shows %q", answer.Detail, secret)
@@ -372,7 +372,7 @@ func TestHTTPIgnoresProxies(t *testing.T) {
 	}
 	// Loopback addresses are never proxied, so these are others.
 	for _, at := range []string{"http://startgate.invalid/", "http://198.51.100.1:9/", "https://198.51.100.1:9/#insecure"} {
-		if answer := probe(t, mustParse(t, at)); answer.Outcome == Ready || requests.Load() > 0 {
+		if answer := probeWithin(t, brief, mustParse(t, at)); answer.Outcome == Ready || requests.Load() > 0 {
 			t.Errorf("%v, and the proxy had %d requests", answer, requests.Load())
 		}
 	}
@@ -421,7 +421,7 @@ func TestHTTPS(t *testing.T) {
 		{"refused in the handshake", "https://" + refusing + "/", Failed, "TLS: tls: handshake failure"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			answer := probe(t, mustParse(t, test.target))
+			answer := probeFor(t, mustParse(t, test.target), test.outcome, test.detail)
 			_, detail, _ := strings.Cut(answer.Detail, "/: ")
 			if answer.Outcome != test.outcome || detail != test.detail {
 				t.Errorf("%v %q, want %v %q", answer.Outcome, detail, test.outcome, test.detail)
@@ -488,9 +488,9 @@ func FuzzHTTPReply(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	talk := newHTTP(target, newEndpoint("localhost", "80"), options{header: http.Header{}}).(*conversation).talk
+	talk := newHTTP(target, newEndpoint("localhost", "80"), options{header: http.Header{}}).(*connProbe).exchange
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		answer := talk(t.Context(), recital{said: bytes.NewReader(reply), from: net.IPv6loopback})
+		answer := talk(t.Context(), scriptedConn{said: bytes.NewReader(reply), from: net.IPv6loopback})
 		switch answer.Outcome {
 		case Ready:
 			whole := bytes.Contains(reply, []byte("\n\r\n")) || bytes.Contains(reply, []byte("\n\n"))

@@ -6,29 +6,30 @@ import (
 	"syscall"
 )
 
-// knock is a [Prober] that connects and closes at once, with a reset, so that it
-// leaves nothing behind on either side. Ready means that somebody listens.
+// knock is a [Prober] that only connects. Ready means that something listens. It resets
+// the connection, so that neither side keeps a socket in TIME_WAIT.
 type knock struct{ *endpoint }
 
 var (
-	aListener  = Answer{Ready, "connected", nil}
-	noListener = failure(syscall.ECONNREFUSED)
+	accepted = Answer{Ready, "connected", nil}
+	refused  = answerFromError(syscall.ECONNREFUSED)
 )
 
+// Probe implements [Prober].
 func (k knock) Probe(ctx context.Context) Answer {
 	if answer, ok := k.onLoopback(); ok {
 		return answer
 	}
-	return k.converse(ctx, func(conn net.Conn) Answer {
+	return k.connect(ctx, func(conn net.Conn) Answer {
 		if tcp, ok := conn.(*net.TCPConn); ok {
 			_ = tcp.SetLinger(0)
 		}
-		return aListener
+		return accepted
 	})
 }
 
-// onLoopback knocks where the kernel tells at once whether anybody listens. A wait
-// knocks up to a hundred times a second, and package net takes ten times as long.
+// onLoopback knocks where the kernel answers at once; elsewhere ok is false. A wait knocks
+// up to a hundred times a second, and package net takes ten times as long.
 func (k knock) onLoopback() (answer Answer, ok bool) {
 	for _, addr := range k.addrs {
 		if answer, ok = connectNow(k.network, addr); !ok || answer.Outcome == Ready {

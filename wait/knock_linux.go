@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// connectNow connects to an IP address on loopback and resets the connection.
-// Linux has the answer of the other end before connect(2) returns. It is not ok when
-// there was none, as when the queue of who listens is full, and for other addresses.
+// connectNow connects to an IP address on loopback and resets the connection. On Linux,
+// the other end has answered before connect(2) returns. ok is false when it has not, for
+// instance because the listener's queue is full, and for addresses not on loopback.
 func connectNow(network, addr string) (answer Answer, ok bool) {
 	to, err := netip.ParseAddrPort(addr)
 	if network != "tcp" || err != nil || !to.Addr().IsLoopback() {
@@ -19,16 +19,16 @@ func connectNow(network, addr string) (answer Answer, ok bool) {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err == nil {
 		defer func() { _ = unix.Close(fd) }()
-		lingerNot(uintptr(fd))
+		resetOnClose(uintptr(fd))
 		if err = unix.Connect(fd, sockaddr); err == unix.EINPROGRESS {
-			err = outcomeOf(fd)
+			err = connectError(fd)
 		}
 	}
 	switch {
-	case err == unix.ECONNREFUSED, isAbsent(network, addr, err), err == nil && isToItself(fd, to):
-		return noListener, true
+	case err == unix.ECONNREFUSED, cannotListen(network, addr, err), err == nil && isSelfConnection(fd, to):
+		return refused, true
 	case err == nil:
-		return aListener, true
+		return accepted, true
 	}
 	return Answer{}, false
 }
@@ -40,9 +40,9 @@ func socketAddress(to netip.AddrPort) (family int, sockaddr unix.Sockaddr) {
 	return unix.AF_INET6, &unix.SockaddrInet6{Port: int(to.Port()), Addr: to.Addr().As16()}
 }
 
-// outcomeOf returns the error of a connection that is being made, nil when it has
-// been, and EINPROGRESS when there is no answer yet.
-func outcomeOf(fd int) error {
+// connectError returns the error of a connect(2) in progress: nil when it has succeeded,
+// EINPROGRESS when there is no answer yet.
+func connectError(fd int) error {
 	errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR)
 	switch {
 	case err != nil:
@@ -56,9 +56,9 @@ func outcomeOf(fd int) error {
 	return nil
 }
 
-// isToItself tells whether a connection to this address has met itself, as [dial]
-// describes: it comes from there, too.
-func isToItself(fd int, to netip.AddrPort) bool {
+// isSelfConnection reports whether a connection to this address has connected to itself,
+// as described at [dial].
+func isSelfConnection(fd int, to netip.AddrPort) bool {
 	from, err := unix.Getsockname(fd)
 	if err != nil {
 		return false

@@ -2,5 +2,5 @@
 
 package wait
 
-// connectNow is not ok where connect(2) may return before the answer.
+// connectNow returns no answer: on this system connect(2) may return before there is one.
 func connectNow(network, addr string) (answer Answer, ok bool) { return Answer{}, false }

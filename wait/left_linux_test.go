@@ -1,14 +1,13 @@
 package wait
 
 import (
-	"context"
 	"os"
 	"testing"
 	"time"
 )
 
-// files returns how many descriptors this process has open.
-func files(t *testing.T) int {
+// openFiles returns how many descriptors this process has open.
+func openFiles(t *testing.T) int {
 	t.Helper()
 	entries, err := os.ReadDir("/proc/self/fd")
 	if err != nil {
@@ -17,39 +16,27 @@ func files(t *testing.T) int {
 	return len(entries)
 }
 
-// Whatever comes of a probe, a wait or a quit, it leaves no descriptor open. That it
-// leaves no goroutine, TestMain sees.
+// Whatever the result of a probe, a wait or a shutdown request, it leaves no descriptor
+// open. TestMain checks that it leaves no goroutine.
 func TestNoDescriptorIsLeft(t *testing.T) {
-	targets := costly(t)
+	targets := readyTargets(t)
 	targets["refused"] = mustParse(t, "tcp://127.0.0.1:"+unusedPort(t))
 	targets["hangs"] = mustParse(t, "http://"+serve(t, "127.0.0.1:0", hang))
 	targets["no such host"] = mustParse(t, "tcp://no-such-host.invalid:1")
 	targets["istio"] = mustParse(t, "istio")
 	quit := quitTarget(t, serve(t, "127.0.0.1:0", hang))
-	for _, target := range targets { // what is opened once, such as certificates and the resolver's
-		target.Prober.Probe(within(t, 50*time.Millisecond))
+	for _, target := range targets { // opens what stays open, such as the files of the resolver
+		target.Prober.Probe(withTimeout(t, 50*time.Millisecond))
 	}
-	before := files(t)
+	before := openFiles(t)
 	for name, target := range targets {
-		for range 20 {
-			target.Prober.Probe(within(t, 50*time.Millisecond))
+		for range 5 {
+			target.Prober.Probe(withTimeout(t, 50*time.Millisecond))
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
-		_ = For(ctx, target, Policy{})
-		cancel()
-		eventually(t, name, func() bool { return files(t) <= before })
+		_ = For(withTimeout(t, 100*time.Millisecond), target, Policy{})
+		eventually(t, name+" leaves no descriptor", func() bool { return openFiles(t) <= before })
 	}
-	Quit(within(t, 50*time.Millisecond), quit, false)
-	AwaitGone(within(t, 50*time.Millisecond), quit)
-	eventually(t, "quit", func() bool { return files(t) <= before })
-}
-
-// eventually waits for what the other side has a part in, too.
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: %d descriptors are open", what, files(t))
-		}
-	}
+	Quit(withTimeout(t, 50*time.Millisecond), quit, false)
+	AwaitGone(withTimeout(t, 50*time.Millisecond), quit)
+	eventually(t, "quit leaves no descriptor", func() bool { return openFiles(t) <= before })
 }

@@ -3,6 +3,7 @@ package wait
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -16,87 +17,109 @@ import (
 	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+// testDir holds what is made once for all tests.
+var testDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "startgate") })
 
-// need skips a test on a machine without one of these commands, or without root
-// for "root". With NOSKIP=1, as in CI, it fails instead.
-func need(t testing.TB, what ...string) {
-	t.Helper()
-	for _, name := range what {
-		_, err := exec.LookPath(name)
-		if name == "root" {
-			err = nil
-			if os.Getuid() != 0 {
-				err = os.ErrPermission
-			}
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if dir, err := testDir(); err == nil {
+			os.RemoveAll(dir)
 		}
-		switch {
-		case err == nil:
-		case os.Getenv("NOSKIP") != "":
-			t.Fatalf("needs %s", name)
-		default:
-			t.Skipf("needs %s", name)
+		os.Exit(code)
+	}))
+}
+
+// skip skips a test, or fails it when NOSKIP is set, as in CI.
+func skip(t testing.TB, why ...any) {
+	t.Helper()
+	if os.Getenv("NOSKIP") != "" {
+		t.Fatal(why...)
+	}
+	t.Skip(why...)
+}
+
+// need skips a test on a machine without one of these commands.
+func need(t testing.TB, commands ...string) {
+	t.Helper()
+	for _, name := range commands {
+		if _, err := exec.LookPath(name); err != nil {
+			skip(t, "needs ", name)
 		}
 	}
 }
 
-// ownNetwork has the name of the test that runs in a network namespace of its own.
+// needRoot skips a test that does not run as root.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		skip(t, "needs root")
+	}
+}
+
+// ownNetwork is the variable with the name of the test that runs in its own network
+// namespace.
 const ownNetwork = "STARTGATE_TEST_OWN_NETWORK"
 
-// inOwnNetwork runs the calling test again, alone, in a network namespace that
-// has a loopback interface and what setup, a shell script, adds to it. It returns
-// true there, and false in the first process when that is over. what are the
-// commands that setup needs.
-func inOwnNetwork(t *testing.T, setup string, what ...string) bool {
+// inOwnNetwork runs the calling test again, alone, in a network namespace that has a
+// loopback interface and whatever the shell script setup adds. It returns true in that
+// process, and false in the first one when the other has exited. The test is skipped
+// without one of commands.
+func inOwnNetwork(t *testing.T, setup string, commands ...string) bool {
 	t.Helper()
 	if os.Getenv(ownNetwork) == t.Name() {
 		return true
 	}
-	need(t, append(what, "root", "unshare", "ip")...)
+	needRoot(t)
+	need(t, append(commands, "unshare", "ip")...)
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	again := exec.CommandContext(t.Context(), "unshare", "--net", "sh", "-ec", "ip link set lo up\n"+setup+"\nexec \"$@\"",
-		"sh", self, "-test.v", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
+		"sh", self, "-test.v", fmt.Sprintf("-test.short=%v", testing.Short()), "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
 	again.Env = append(os.Environ(), ownNetwork+"="+t.Name())
 	out, err := again.CombinedOutput()
 	t.Logf("in a network namespace:\n%s", out)
-	if err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+	switch {
+	case err != nil:
 		t.Errorf("failed in a network namespace: %v", err)
+	case bytes.Contains(out, []byte("--- SKIP: "+t.Name())):
+		t.Skip("skipped in a network namespace")
+	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
+		t.Error("did not run in a network namespace")
 	}
 	return false
 }
 
-// patience is how long a server of these tests waits for its client: long enough
-// to be noticed when the client should have been gone by then.
-const patience = 10 * time.Second
+// patience is how long a server of these tests waits for a client that should have closed
+// the connection: long enough for a test to notice.
+const patience = 30 * time.Second
 
-// serve answers every connection to addr with talk, and returns the address. The
-// connection is closed when talk returns.
-func serve(t testing.TB, addr string, talk func(net.Conn)) string {
+// serve calls handle for every connection to addr, and returns the address. It closes the
+// connection when handle returns.
+func serve(t testing.TB, addr string, handle func(net.Conn)) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var talks sync.WaitGroup
-	talks.Go(func() {
+	var running sync.WaitGroup
+	running.Go(func() {
 		for {
 			conn, err := listener.Accept()
 			if err != nil {
 				return
 			}
 			_ = conn.SetDeadline(time.Now().Add(patience))
-			talks.Go(func() {
+			running.Go(func() {
 				defer conn.Close()
-				talk(conn)
+				handle(conn)
 			})
 		}
 	})
 	t.Cleanup(func() {
 		listener.Close()
-		talks.Wait()
+		running.Wait()
 	})
 	return listener.Addr().String()
 }
@@ -104,7 +127,7 @@ func serve(t testing.TB, addr string, talk func(net.Conn)) string {
 // hang waits until the other side closes conn.
 func hang(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) }
 
-// unusedPort returns a port on which nobody listens.
+// unusedPort returns a port on which nothing listens.
 func unusedPort(t testing.TB) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
@@ -127,16 +150,39 @@ func mustParse(t testing.TB, s string) Target {
 }
 
 const (
-	attempt = 250 * time.Millisecond // the time-out of one probe in these tests
-	slack   = 2 * time.Second        // for a busy machine; less than patience
-	thrift  = 512 << 10              // what a probe and the server in this process may allocate
+	brief    = 250 * time.Millisecond // the time limit of a probe that is to time out
+	ample    = 10 * time.Second       // the time limit of any other probe, also on a busy machine
+	slack    = 10 * time.Second       // how late a probe may return on a busy machine; ample+slack is less than patience
+	maxAlloc = 512 << 10              // what a probe and the server in this process may allocate, in bytes
 )
 
-// probe asks target once, and checks what holds for every probe: it is over in
-// time and allocates little, whatever the server does.
+// probe probes target once, with ample time.
 func probe(t testing.TB, target Target) Answer {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), attempt)
+	return probeWithin(t, ample, target)
+}
+
+// probeFor probes target for an answer with this outcome and with a detail that ends with
+// detail. When that is a timeout, the first probe is brief; while the detail differs, the
+// next ones take longer, because a busy machine may need more time to get as far.
+func probeFor(t testing.TB, target Target, outcome Outcome, detail string) Answer {
+	t.Helper()
+	if outcome != Timeout {
+		return probe(t, target)
+	}
+	for limit := brief; ; limit *= 4 {
+		answer := probeWithin(t, limit, target)
+		if limit > ample || answer.Outcome == Timeout && strings.HasSuffix(answer.Detail, detail) {
+			return answer
+		}
+	}
+}
+
+// probeWithin probes target once, and checks what holds for every probe: it returns in time
+// and allocates little, whatever the server does.
+func probeWithin(t testing.TB, limit time.Duration, target Target) Answer {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -144,11 +190,29 @@ func probe(t testing.TB, target Target) Answer {
 	answer := target.Prober.Probe(ctx)
 	took := time.Since(began)
 	runtime.ReadMemStats(&after)
-	if took > attempt+slack {
-		t.Errorf("%s: took %v of %v", target.Name, took, attempt)
+	if took > limit+slack {
+		t.Errorf("%s: took %v of %v", target.Name, took, limit)
 	}
-	if n := after.TotalAlloc - before.TotalAlloc; n > thrift {
+	if n := after.TotalAlloc - before.TotalAlloc; n > maxAlloc {
 		t.Errorf("%s: allocated %d kB", target.Name, n>>10)
 	}
 	return answer
+}
+
+// eventually waits until ok returns true.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("not so after a minute: %s", what)
+		}
+	}
+}
+
+// withTimeout returns a context that ends after limit, or with the test.
+func withTimeout(t testing.TB, limit time.Duration) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	t.Cleanup(cancel)
+	return ctx
 }

@@ -9,15 +9,14 @@ import (
 	"net/url"
 )
 
-// newMySQL is for mysql://: ready when the server sends its greeting (MySQL's
-// internals manual, "Protocol::Handshake"). Nothing is sent. A server counts a
-// connection that ends there against max_connect_errors, until the next one from
-// this host that logs in.
+// newMySQL returns the prober for mysql://: ready when the server sends its greeting
+// (MySQL's internals manual, "Protocol::Handshake"). It sends nothing. The server counts
+// such a connection against max_connect_errors until this host logs in.
 func newMySQL(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, "greeting of", ask("", readGreeting))
+	return newConnProbe(u, e, o, "greeting of", sendAndRead("", readGreeting))
 }
 
-// The errors that a server sends in the place of its greeting, and what to do.
+// mysqlErrors explains the errors that a server may send instead of its greeting.
 var mysqlErrors = map[uint16]string{
 	1040: "too many connections",
 	1129: "this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors",
@@ -26,11 +25,11 @@ var mysqlErrors = map[uint16]string{
 
 var notMySQL = Answer{Failed, "not a MySQL answer", nil}
 
-// readGreeting reads one packet: its length, its number and its payload.
+// readGreeting reads one packet: the length, the number and the payload.
 func readGreeting(r *bufio.Reader) Answer {
 	header := make([]byte, 4)
 	if _, err := io.ReadFull(r, header); err != nil {
-		return cutShort(err)
+		return endedEarly(err)
 	}
 	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
 	if header[3] != 0 || length < 3 || length > smallBuffer {
@@ -38,7 +37,7 @@ func readGreeting(r *bufio.Reader) Answer {
 	}
 	payload := make([]byte, length)
 	if _, err := io.ReadFull(r, payload); err != nil {
-		return cutInside(err)
+		return endedMidAnswer(err)
 	}
 	switch {
 	case isGreeting(payload):
@@ -49,9 +48,9 @@ func readGreeting(r *bufio.Reader) Answer {
 	return notMySQL
 }
 
-// isGreeting tells whether payload is the greeting of protocol 10: the version of
-// the server up to a NUL, the connection's number (4 bytes), 8 bytes to
-// authenticate with, a NUL, and more.
+// isGreeting reports whether payload is the greeting of protocol 10: the server's version
+// up to a NUL, the connection's number (4 bytes), 8 bytes for authentication, a NUL, and
+// more.
 func isGreeting(payload []byte) bool {
 	version, rest, found := bytes.Cut(payload[1:], []byte{0})
 	isVersion := len(version) > 0 && version[0] >= '0' && version[0] <= '9'

@@ -13,14 +13,14 @@ import (
 func TestMySQL(t *testing.T) {
 	port := unusedPort(t)
 	at := "mysql://us3r:s3cret@127.0.0.1:" + port + "/db"
-	answers(t, at, Refused, "connection refused")
+	wantAnswer(t, at, Refused, "connection refused")
 	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve")
 	server.becomes(at, Ready, "it greets")
-	answers(t, "mysql://localhost:"+port, Ready, "it greets")
+	wantAnswer(t, "mysql://localhost:"+port, Ready, "it greets")
 
 	// One more than max_connections is let in, and kept for an administrator.
 	for range 11 {
-		conn := connect(t, "127.0.0.1:"+port)
+		conn := openConn(t, "127.0.0.1:"+port)
 		if _, err := conn.Read(make([]byte, 4)); err != nil {
 			t.Fatal(err)
 		}
@@ -28,13 +28,13 @@ func TestMySQL(t *testing.T) {
 	}
 	server.becomes(at, NotReady, "error 1040: too many connections")
 	server.stop()
-	answers(t, at, Refused, "connection refused")
+	wantAnswer(t, at, Refused, "connection refused")
 }
 
 // A server counts the connections that do not log in, until one does, and blocks
 // their host; not those of loopback, nor those of a host that it cannot name.
 func TestMySQLHostBlocked(t *testing.T) {
-	need(t, "mount")
+	need(t, "mount", "mariadbd")
 	hosts := filepath.Join(t.TempDir(), "hosts")
 	if err := os.WriteFile(hosts, []byte("127.0.0.1 localhost\n10.9.8.7 pod.example\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -47,10 +47,10 @@ func TestMySQLHostBlocked(t *testing.T) {
 	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connect-errors=3", "--bind-address=0.0.0.0")
 	server.becomes("mysql://127.0.0.1:"+port, Ready, "it greets")
 	for range 10 {
-		answers(t, "mysql://127.0.0.1:"+port, Ready, "it greets")
+		wantAnswer(t, "mysql://127.0.0.1:"+port, Ready, "it greets")
 	}
 	const blocked = "error 1129: this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors"
-	answers(t, "mysql://10.9.8.7:"+port, Ready, "it greets")
+	wantAnswer(t, "mysql://10.9.8.7:"+port, Ready, "it greets")
 	server.becomes("mysql://10.9.8.7:"+port, NotReady, blocked)
 }
 
@@ -77,7 +77,7 @@ func packet(number byte, payload string) string {
 const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
 
 // greetings are what a server says at first, and what that means.
-var greetings = []said{
+var greetings = []replyCase{
 	{packet(0, "\x0a8.0.36"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a5.5.5-10.11.6-MariaDB-0+deb12u1"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a9.4.0"+greetingTail) + "more", Ready, "it greets"},
@@ -121,7 +121,7 @@ func TestMySQLQuestion(t *testing.T) {
 		n, _ := conn.Read(make([]byte, 100))
 		sent <- n
 	})
-	answers(t, "mysql://us3r:s3cret@"+addr, Ready, "it greets")
+	wantAnswer(t, "mysql://us3r:s3cret@"+addr, Ready, "it greets")
 	if n := <-sent; n != 0 {
 		t.Errorf("sent %d bytes", n)
 	}

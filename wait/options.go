@@ -15,19 +15,19 @@ import (
 	"github.com/startgate/startgate/wait/nearest"
 )
 
-// options is what the fragment of a URL asks for.
+// options holds the options in the fragment of a URL.
 type options struct {
-	statuses []statuses // empty: 200
+	statuses []statuses // to accept; empty: 200
 	header   http.Header
-	body     string         // what it must be; empty: anything
-	roots    *x509.CertPool // nil: the system's
+	body     string         // the body to accept; empty: any
+	roots    *x509.CertPool // the CAs to trust; nil: the system's
 	insecure bool
 }
 
 // statuses is a range of HTTP statuses.
 type statuses struct{ first, last int }
 
-// accepts tells whether status means ready.
+// accepts reports whether status means ready.
 func (o options) accepts(status int) bool {
 	if len(o.statuses) == 0 {
 		return status == http.StatusOK
@@ -35,12 +35,12 @@ func (o options) accepts(status int) bool {
 	return slices.ContainsFunc(o.statuses, func(s statuses) bool { return s.first <= status && status <= s.last })
 }
 
-// tls returns the configuration of a TLS connection to a host.
+// tls returns the configuration of TLS connections to a host.
 func (o options) tls(host string) *tls.Config {
 	return &tls.Config{ServerName: host, RootCAs: o.roots, InsecureSkipVerify: o.insecure} //nolint:gosec // the user asked for it
 }
 
-// splitFragment returns the options of a URL, still encoded.
+// splitFragment returns the options of a URL, still percent-encoded.
 func splitFragment(u *url.URL) []string {
 	if u.Fragment == "" {
 		return nil
@@ -110,8 +110,8 @@ func (o *options) addHeader(value string) error {
 	return nil
 }
 
-// isToken tells whether name may be a header's (RFC 9110, section 5.6.2). One
-// that may not net/http leaves out without a word.
+// isToken reports whether name is a valid header name (RFC 9110, section 5.6.2). net/http
+// silently drops headers with invalid names.
 func isToken(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
@@ -132,11 +132,11 @@ func (o *options) trust(file string) error {
 	return nil
 }
 
-// errNotFragment says that what looks like options is the end of a password.
+// errNotFragment is for a URL whose fragment may in fact be the end of a password.
 var errNotFragment = errors.New("a # or / in a password must be written %23 or %2F")
 
-// unknown is the error of an option that u cannot have. Its name may be the rest
-// of a password or of a header's value, and is then not told.
+// unknown returns the error for an option that URLs like u do not take. Its text leaves the
+// name out when that may be the rest of a password or of a header's value.
 func (o *options) unknown(u *url.URL, name string, known []string) error {
 	if strings.Contains(u.Fragment, "@") && u.User == nil {
 		return errNotFragment

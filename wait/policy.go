@@ -8,43 +8,44 @@ import (
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Policy is how [For] waits. Its zero value is a good one.
+// Policy configures [For]. The zero value is ready to use.
 type Policy struct {
-	Initial time.Duration // the first pause between probes; 0 is 10ms
-	Max     time.Duration // the longest pause; 0 is 500ms
-	Attempt time.Duration // the longest that one probe may take; 0 is 3s
+	Initial time.Duration // the first pause between probes, at most Max; 0 means 10ms
+	Max     time.Duration // the longest pause, to which up to 20% are added; 0 means 500ms
+	Attempt time.Duration // the time limit of one probe; 0 means 3s
 
-	// AbsentAfter is how long nothing may have listened on any port of a target
-	// that is a [Sidecar] before it counts as absent; 0 is never.
+	// AbsentAfter is for a target that is a [Sidecar]. When nothing has listened on any
+	// of its ports for this long since For began, and outbound traffic is not
+	// [Redirected], the sidecar counts as absent. 0 means never.
 	AbsentAfter time.Duration
 
-	// Observe is called after each probe, from the goroutine that called For;
-	// the wait goes on when it returns. It may be nil.
+	// Observe, if not nil, is called after each probe, on the goroutine that called For.
+	// The wait continues when Observe returns.
 	Observe func(Event)
 
-	redirected func(context.Context) bool // nil is Redirected
+	redirected func(context.Context) bool // nil means Redirected
 }
 
-// Event is one probe and its answer.
+// Event describes one probe during a wait.
 type Event struct {
 	Target  Target
 	Answer  Answer
-	Took    time.Duration // the probe
-	Waited  time.Duration // since For began
-	Changed bool          // the first answer, or one of another kind: refused, answering, ready
-	Knocked bool          // the probe came at once because a knock was answered
+	Took    time.Duration // the duration of the probe
+	Waited  time.Duration // the time since For began
+	Changed bool          // whether this is the first answer, or of another kind than the last: refused, answering, ready
+	Knocked bool          // whether the probe came early because a knock was answered
 }
 
 const (
-	growth = 1.5 // of the pause, from one to the next
-	jitter = 0.2 // of a pause, at most, on top of it
+	growth = 1.5 // the factor from one pause to the next
+	jitter = 0.2 // the largest part of a pause that is added to it at random
 
 	knockEvery = 10 * time.Millisecond
-	knockSlow  = 50 * time.Millisecond // after knockLong
+	knockSlow  = 50 * time.Millisecond // the interval once knockLong has passed
 	knockLong  = 10 * time.Second
 )
 
-// withDefaults returns p with its zero durations filled in.
+// withDefaults returns p with its defaults filled in.
 func (p Policy) withDefaults() Policy {
 	p.Max = cmp.Or(p.Max, 500*time.Millisecond)
 	p.Initial = min(cmp.Or(p.Initial, 10*time.Millisecond), p.Max)
@@ -58,8 +59,8 @@ func (p Policy) withDefaults() Policy {
 	return p
 }
 
-// pauses returns the lengths of the pauses between probes. backoff randomizes
-// around a middle, so the middle is put where the shortest is what was asked for.
+// pauses returns the lengths of the pauses between probes. Package backoff randomizes in
+// both directions around a middle, so the middle is moved up by half of the jitter.
 func (p Policy) pauses() *backoff.ExponentialBackOff {
 	const middle = 1 + jitter/2
 	return backoff.NewExponentialBackOff(
@@ -67,6 +68,6 @@ func (p Policy) pauses() *backoff.ExponentialBackOff {
 		backoff.WithMaxInterval(time.Duration(float64(p.Max)*middle)),
 		backoff.WithMultiplier(growth),
 		backoff.WithRandomizationFactor(jitter/2/middle),
-		backoff.WithMaxElapsedTime(0), // the deadline is the context's
+		backoff.WithMaxElapsedTime(0), // the context has the deadline
 	)
 }

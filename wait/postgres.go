@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// newPostgres is for postgres://: ready by the rule of libpq's PQping, when the
-// server asks for authentication, lets in, or says any error but that it cannot
-// accept connections now. It sends a startup message, in which a user must be
-// named, and no credentials (PostgreSQL documentation, "Message Formats").
+// newPostgres returns the prober for postgres://. The rule is that of libpq's PQping: ready
+// when the server asks for authentication, accepts the session without, or replies with
+// any error except that it cannot accept connections now. It sends a startup message with
+// a user name, which is required, and no credentials (PostgreSQL documentation, "Message
+// Formats").
 func newPostgres(u *url.URL, e *endpoint, o options) Prober {
-	startup := ask(postgresStartup(), readPostgres)
-	return newConversation(u, e, o, "startup to", func(ctx context.Context, conn net.Conn) Answer {
+	startup := sendAndRead(postgresStartup(), readPostgres)
+	return newConnProbe(u, e, o, "startup to", func(ctx context.Context, conn net.Conn) Answer {
 		answer := startup(ctx, conn)
 		if answer.Detail == letIn {
 			terminate(ctx, conn)
@@ -35,28 +36,28 @@ const (
 	letIn = "it lets in without authentication"
 )
 
-// postgresStartup is StartupMessage. The server logs the name of the user when
-// there is none of that name.
+// postgresStartup returns a StartupMessage. A server without a user of that name logs the
+// name.
 func postgresStartup() string {
 	body := binary.BigEndian.AppendUint32(nil, postgresVersion)
 	body = append(body, "user\x00startgate\x00database\x00postgres\x00application_name\x00startgate\x00\x00"...)
 	return string(binary.BigEndian.AppendUint32(nil, uint32(len(body)+4))) + string(body)
 }
 
-// farewell is how long a server that lets in may take to end the session, or half
-// of the time that is left, if that is less.
-const farewell = 500 * time.Millisecond
+// maxTerminate is how long a server may take to end a session, or half of the time left
+// if that is less.
+const maxTerminate = 500 * time.Millisecond
 
-// terminate ends a session and waits for the server to do so too: it still sends
-// its settings, and would log that it cannot.
+// terminate ends a session and waits until the server has ended it too. The server still
+// sends its settings, and would log an error if the connection were closed.
 func terminate(ctx context.Context, conn net.Conn) {
-	patience := farewell
+	limit := maxTerminate
 	if end, ok := ctx.Deadline(); ok {
-		patience = min(patience, time.Until(end)/2)
+		limit = min(limit, time.Until(end)/2)
 	}
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(limit))
 	if ctx.Err() != nil {
-		return // its deadline is lost
+		return // the new deadline has replaced the one that was set when ctx ended
 	}
 	if _, err := io.WriteString(conn, postgresTerminate); err == nil {
 		_, _ = io.CopyN(io.Discard, conn, 16<<10)
@@ -71,10 +72,10 @@ func readPostgres(r *bufio.Reader) Answer {
 		if n > 0 && header[0] != 'R' && header[0] != 'E' {
 			return notPostgres
 		}
-		return cutShort(err)
+		return endedEarly(err)
 	}
 	kind, length := header[0], binary.BigEndian.Uint32(header[1:])-4
-	switch { // the bounds are libpq's
+	switch { // the limits are libpq's
 	case kind == 'R' && length >= 4 && length <= 2000:
 	case kind == 'E' && length <= 30000:
 	default:
@@ -82,23 +83,23 @@ func readPostgres(r *bufio.Reader) Answer {
 	}
 	body := make([]byte, length)
 	if _, err := io.ReadFull(r, body); err != nil {
-		return cutInside(err)
+		return endedMidAnswer(err)
 	}
 	if kind == 'R' {
-		return authentication(binary.BigEndian.Uint32(body))
+		return judgeAuthentication(binary.BigEndian.Uint32(body))
 	}
 	return judgeState(sqlState(body))
 }
 
-// authentication judges which is requested; 0 is none.
-func authentication(request uint32) Answer {
+// judgeAuthentication judges a request for authentication; 0 means that none is needed.
+func judgeAuthentication(request uint32) Answer {
 	if request == 0 {
 		return Answer{Ready, letIn, nil}
 	}
 	return Answer{Ready, "it asks for authentication", nil}
 }
 
-// judgeState judges the SQLSTATE of an error, if there is one.
+// judgeState judges the SQLSTATE of an error; it is empty when the error has none.
 func judgeState(code string) Answer {
 	switch code {
 	case "":
@@ -109,15 +110,15 @@ func judgeState(code string) Answer {
 	return Answer{Ready, "it answers with " + code, nil}
 }
 
-// isState is what a field with an SQLSTATE looks like.
-var isState = regexp.MustCompile(`^C[0-9A-Z]{5}$`)
+// stateField matches a field that holds an SQLSTATE.
+var stateField = regexp.MustCompile(`^C[0-9A-Z]{5}$`)
 
-// sqlState returns the SQLSTATE among the fields of an ErrorResponse: each is a
-// letter and a string that ends with NUL, and a NUL follows the last.
+// sqlState returns the SQLSTATE of an ErrorResponse. Each of its fields is a letter and a
+// string that ends with NUL; another NUL follows the last field.
 func sqlState(body []byte) string {
 	for len(body) > 0 && body[0] != 0 {
 		field, rest, whole := bytes.Cut(body, []byte{0})
-		if whole && isState.Match(field) {
+		if whole && stateField.Match(field) {
 			return string(field[1:])
 		}
 		body = rest

@@ -14,14 +14,14 @@ import (
 	"time"
 )
 
-// session opens one as postgres, which lasts as long as the test, as soon as the
+// openSession opens one as postgres, which lasts as long as the test, as soon as the
 // server of d has a place for it.
-func session(d *daemon, addr string) net.Conn {
+func openSession(d *daemon, addr string) net.Conn {
 	d.t.Helper()
 	const user = "\x00\x03\x00\x00user\x00postgres\x00\x00"
 	var conn net.Conn
-	until(d.t, "a session begins", func() bool {
-		conn = connect(d.t, addr)
+	eventually(d.t, "a session begins", func() bool {
+		conn = openConn(d.t, addr)
 		fmt.Fprint(conn, message(0, user)[1:])
 		reply := make([]byte, 9)
 		_, err := io.ReadFull(conn, reply)
@@ -30,8 +30,8 @@ func session(d *daemon, addr string) net.Conn {
 	return conn
 }
 
-// faults are the lines of the log that tell of something wrong.
-func faults(log string) []string {
+// logProblems are the lines of the log that tell of something wrong.
+func logProblems(log string) []string {
 	var lines []string
 	for line := range strings.Lines(log) {
 		for _, level := range []string{"LOG:  ", "DETAIL:", "HINT:"} {
@@ -71,16 +71,16 @@ func TestPostgres(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			port := unusedPort(t)
 			at := "postgres://us3r:s3cret@127.0.0.1:" + port + "/db?password=t0ken"
-			answers(t, at, Refused, "connection refused")
+			wantAnswer(t, at, Refused, "connection refused")
 			settings := append([]string{"log_connections=on", "log_disconnections=on"}, test.settings...)
 			server := startPostgres(t, test.data, port, test.hba, settings...)
 			server.becomes(at, Ready, test.detail)
 			log := len(server.log())
-			answers(t, at, Ready, test.detail)
+			wantAnswer(t, at, Ready, test.detail)
 			server.quit = syscall.SIGTERM // ends when the sessions have ended, so their logs are written
 			server.stop()
 			tail := server.log()[log:]
-			lines := faults(tail)
+			lines := logProblems(tail)
 			if len(lines) > 1 || len(lines) == 1 && (test.logged == "" || !strings.Contains(lines[0], test.logged)) {
 				t.Errorf("logged\n%s", tail)
 			}
@@ -92,7 +92,7 @@ func TestPostgres(t *testing.T) {
 			if n := strings.Count(tail, "connection received"); n != 1 {
 				t.Errorf("%d connections in the log:\n%s", n, tail)
 			}
-			answers(t, at, Refused, "connection refused")
+			wantAnswer(t, at, Refused, "connection refused")
 		})
 	}
 }
@@ -121,8 +121,8 @@ func TestPostgresColdStandby(t *testing.T) {
 	write(t, data, "standby.signal", "")
 	server := startPostgres(t, data, port, "host all all all trust", "hot_standby=off")
 	server.becomes("postgres://127.0.0.1:"+port, NotReady, notNow)
-	until(t, "the standby has begun to recover", func() bool { return strings.Contains(server.log(), "entering standby mode") })
-	answers(t, "postgres://127.0.0.1:"+port, NotReady, notNow)
+	eventually(t, "the standby has begun to recover", func() bool { return strings.Contains(server.log(), "entering standby mode") })
+	wantAnswer(t, "postgres://127.0.0.1:"+port, NotReady, notNow)
 }
 
 // A smart shutdown waits for the open sessions and lets no other in.
@@ -131,7 +131,7 @@ func TestPostgresStopping(t *testing.T) {
 	server := startPostgres(t, data, port, "host all all all trust")
 	at := "postgres://127.0.0.1:" + port
 	server.becomes(at, Ready, letIn)
-	open := session(server, "127.0.0.1:"+port)
+	open := openSession(server, "127.0.0.1:"+port)
 	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -140,8 +140,8 @@ func TestPostgresStopping(t *testing.T) {
 		t.Errorf("log:\n%s", server.log())
 	}
 	open.Close()
-	<-server.ended
-	answers(t, at, Refused, "connection refused")
+	<-server.exited
+	wantAnswer(t, at, Refused, "connection refused")
 }
 
 // A session that began is ended: the server gets Terminate and a connection that
@@ -157,7 +157,7 @@ func TestPostgresTerminates(t *testing.T) {
 		_, end := conn.Read(make([]byte, 1))
 		got <- fmt.Sprintf("%q %v %v", text, err, end)
 	})
-	answers(t, "postgres://"+addr, Ready, letIn)
+	wantAnswer(t, "postgres://"+addr, Ready, letIn)
 	if want, got := `"X\x00\x00\x00\x04" <nil> EOF`, <-got; got != want {
 		t.Errorf("the server got %s, want %s", got, want)
 	}
@@ -171,8 +171,8 @@ func TestPostgresHangsAfterLettingIn(t *testing.T) {
 		hang(conn)
 	})
 	began := time.Now()
-	answers(t, at, Ready, letIn)
-	if took := time.Since(began); took > farewell+slack {
+	wantAnswer(t, at, Ready, letIn)
+	if took := time.Since(began); took > maxTerminate+slack {
 		t.Errorf("took %v", took)
 	}
 	if answer := probe(t, mustParse(t, at)); answer.Outcome != Ready {
@@ -187,7 +187,7 @@ func TestPostgresTooManyClients(t *testing.T) {
 		"superuser_reserved_connections=0")
 	at := "postgres://127.0.0.1:" + port
 	server.becomes(at, Ready, letIn)
-	session(server, "127.0.0.1:"+port)
+	openSession(server, "127.0.0.1:"+port)
 	server.becomes(at, Ready, "it answers with 53300")
 }
 
@@ -197,7 +197,7 @@ func message(kind byte, body string) string {
 }
 
 // postgresAnswers are replies to a startup message, and what they mean.
-var postgresAnswers = []said{
+var postgresAnswers = []replyCase{
 	{message('R', "\x00\x00\x00\x00"), Ready, letIn},
 	{message('R', "\x00\x00\x00\x00") + message('S', "TimeZone\x00UTC\x00") + message('Z', "I"), Ready, letIn},
 	{message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"), Ready, "it asks for authentication"},

@@ -11,19 +11,19 @@ import (
 	"time"
 )
 
-// QuitOutcome is what came of telling a sidecar to quit.
+// QuitOutcome is the result of a shutdown request.
 type QuitOutcome uint8
 
 // The outcomes. The zero value is none of them.
 const (
-	QuitAccepted   QuitOutcome = iota + 1 // it answered with a status of 2xx
+	QuitAccepted   QuitOutcome = iota + 1 // it answered with a 2xx status
 	QuitRejected                          // it answered with another status
-	QuitUnanswered                        // it is there, and gave no answer in time
-	QuitGone                              // it had been there, and nothing listens any more
-	QuitNeverSeen                         // nothing has listened; it may still start
+	QuitUnanswered                        // it is running but gave no answer in time
+	QuitGone                              // it was running before, and nothing listens any more
+	QuitNeverSeen                         // nothing has listened yet; it may still start
 )
 
-// quitOutcomes has the names that logs and metrics use.
+// quitOutcomes holds the names for logs and metrics.
 var quitOutcomes = [...]string{QuitAccepted: "accepted", QuitRejected: "rejected", QuitUnanswered: "unanswered", QuitGone: "gone", QuitNeverSeen: "never_seen"}
 
 // String returns the name of the outcome: accepted, rejected, unanswered, gone or
@@ -35,12 +35,14 @@ func (o QuitOutcome) String() string {
 	return fmt.Sprintf("QuitOutcome(%d)", uint8(o))
 }
 
-// ParseQuit makes a target for [Quit] of the name of a sidecar (see [Sidecars])
-// or an http or https URL of this machine: localhost, 127.0.0.0/8 or ::1. Its
-// fragment may have header, and for https ca and insecure, as in [Parse].
+// ParseQuit makes a target for [Quit] from the name of a sidecar (see [Sidecars]) or from
+// an http or https URL whose host is localhost, in 127.0.0.0/8 or ::1. The fragment of the
+// URL takes the option header, and for https also ca and insecure, as in [Parse].
 //
-// getenv returns the value of an environment variable; it is asked for the token
-// of a sidecar that wants one ([Sidecar.Token]).
+// getenv returns the value of an environment variable, as [os.Getenv] does. It is called
+// for the token of a sidecar that requires one ([Sidecar.Token]).
+//
+// Errors say what to write instead and hold no credentials.
 func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	s = strings.TrimSpace(s)
 	if strings.Contains(s, "://") {
@@ -60,14 +62,14 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 		if err != nil {
 			return Target{}, err
 		}
-		target.Knock = named.Knock // all its ports tell whether it is gone
+		target.Knock, target.EarlyKnock = named.Knock, named.EarlyKnock
 	}
 	target.Name, target.Sidecar = s, sidecar
 	return target, nil
 }
 
-// ParseQuitList makes targets for [Quit] of a comma-separated list. A comma inside a
-// URL is written %2C.
+// ParseQuitList makes targets for [Quit] from a comma-separated list of what [ParseQuit]
+// accepts. A comma inside a URL is written %2C. The error joins the errors of all items.
 func ParseQuitList(s string, getenv func(string) string) ([]Target, error) {
 	return parseList(s, func(item string) (Target, error) { return ParseQuit(item, getenv) })
 }
@@ -86,7 +88,7 @@ func unknownQuit(name string) error {
 	return unknownSidecar(name, names, "http://localhost:8080/quitquitquit")
 }
 
-// tokenOption returns the header that sidecar wants, as a URL's fragment.
+// tokenOption returns the fragment of a URL with the header that sidecar requires.
 func tokenOption(sidecar *Sidecar, getenv func(string) string) string {
 	header, variable, ok := strings.Cut(sidecar.Token, ":")
 	token := getenv(variable)
@@ -99,7 +101,7 @@ func tokenOption(sidecar *Sidecar, getenv func(string) string) string {
 func parseQuitURL(s string) (Target, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), urlFault(err))
+		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), urlReason(err))
 	}
 	scheme := schemes[u.Scheme]
 	switch {
@@ -109,7 +111,7 @@ func parseQuitURL(s string) (Target, error) {
 		return Target{}, fmt.Errorf("cannot use %q: a quit is for this pod only: write localhost for the host", redactText(s))
 	}
 	known := []string{"header"}
-	if secureSchemes[u.Scheme] {
+	if tlsSchemes[u.Scheme] {
 		known = append(known, "ca", "insecure")
 	}
 	o, err := parseOptions(u, known)
@@ -122,15 +124,15 @@ func parseQuitURL(s string) (Target, error) {
 	}
 	p := newHTTPProbe(http.MethodPost, u, o)
 	return Target{
-		Name: redact(u), Prober: newConversation(u, e, o, http.MethodPost, p.post),
-		Knock: []Prober{knock{e}}, own: 1,
+		Name: redact(u), Prober: newConnProbe(u, e, o, http.MethodPost, p.post),
+		Knock: []Prober{knock{e}},
 	}, nil
 }
 
-// post sends the request; the status alone is the answer, as the sidecar may be
-// gone before it has sent more.
+// post is an [exchangeFunc]: it sends the request and judges the answer by its status
+// alone, because the sidecar may exit before it has sent more.
 func (p httpProbe) post(_ context.Context, conn net.Conn) Answer {
-	response, _, failed := p.exchange(conn)
+	response, _, failed := p.send(conn)
 	switch {
 	case failed != nil:
 		return *failed
@@ -140,16 +142,18 @@ func (p httpProbe) post(_ context.Context, conn net.Conn) Answer {
 	return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
 }
 
-// quitPause is between two tries to connect.
+// quitPause is the pause between two requests.
 const quitPause = 50 * time.Millisecond
 
-// Quit tells a target of [ParseQuit] to quit, and returns what came of it and the
-// last answer that was not cut short by the end of ctx, if any.
+// Quit asks a target from [ParseQuit] to shut down. seen says whether the target has
+// answered before.
 //
-// It sends one POST, and never another once that is answered. A connection that
-// is refused means that the sidecar is gone if it was seen before, in this call or,
-// as the caller says, before it; otherwise it may be about to start. Then, and
-// when a connection fails, it is tried again until ctx ends.
+// Quit sends a POST until one is answered or ctx ends. A refused connection means that the
+// sidecar has exited if it was seen before, by the caller or during this call; otherwise it
+// may still be starting, so Quit tries again. It also tries again when a connection fails.
+//
+// Besides the outcome, Quit returns the last answer, if possible one that the end of ctx
+// has not cut short. It does not wait for the sidecar to exit: see [AwaitGone].
 func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 	var last Answer
 	for {
@@ -161,7 +165,7 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 			return QuitRejected, answer
 		case answer.Outcome == Refused && seen:
 			return QuitGone, answer
-		case last.Outcome == 0 || !isPast(ctx): // else the end of ctx spoiled it
+		case last.Outcome == 0 || !isPast(ctx): // otherwise the end of ctx has cut the answer short
 			last, seen = answer, seen || answer.Reached()
 		}
 		select {
@@ -175,11 +179,11 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 	}
 }
 
-// AwaitGone waits until nothing listens on any port of target, and tells whether
-// that was so before ctx ended.
+// AwaitGone waits until nothing listens on any port of target or ctx ends. It reports
+// whether nothing listened before ctx ended.
 func AwaitGone(ctx context.Context, target Target) bool {
 	for {
-		if !listens(ctx, target) {
+		if !target.Listens(ctx) {
 			return ctx.Err() == nil
 		}
 		select {
@@ -188,13 +192,4 @@ func AwaitGone(ctx context.Context, target Target) bool {
 			return false
 		}
 	}
-}
-
-func listens(ctx context.Context, target Target) bool {
-	for _, port := range target.Knock {
-		if port.Probe(ctx).Outcome != Refused {
-			return true
-		}
-	}
-	return false
 }

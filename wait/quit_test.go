@@ -8,10 +8,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
-// quitTarget is a target for Quit at addr.
+// quitTarget returns a target for Quit at addr.
 func quitTarget(t *testing.T, addr string) Target {
 	t.Helper()
 	target, err := ParseQuit("http://"+addr+"/quit", func(string) string { return "" })
@@ -21,8 +22,8 @@ func quitTarget(t *testing.T, addr string) Target {
 	return target
 }
 
-// posts serves status to every POST, and counts them.
-func posts(t *testing.T, status int, body string) (addr string, count *atomic.Int64) {
+// quitServer answers every request with status, and counts the shutdown requests.
+func quitServer(t *testing.T, status int, body string) (addr string, count *atomic.Int64) {
 	t.Helper()
 	count = new(atomic.Int64)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,13 +37,6 @@ func posts(t *testing.T, status int, body string) (addr string, count *atomic.In
 	return server.Listener.Addr().String(), count
 }
 
-func within(t *testing.T, limit time.Duration) context.Context {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), limit)
-	t.Cleanup(cancel)
-	return ctx
-}
-
 func TestQuitPostsOnceWhenAnswered(t *testing.T) {
 	for status, want := range map[int]QuitOutcome{
 		200: QuitAccepted, 204: QuitAccepted, 299: QuitAccepted,
@@ -52,8 +46,8 @@ func TestQuitPostsOnceWhenAnswered(t *testing.T) {
 		if status >= 400 {
 			body = "shutdown endpoint is not enabled"
 		}
-		addr, count := posts(t, status, body)
-		outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false)
+		addr, count := quitServer(t, status, body)
+		outcome, answer := Quit(withTimeout(t, ample), quitTarget(t, addr), false)
 		if outcome != want || count.Load() != 1 {
 			t.Errorf("%d: %v after %d posts, want %v after 1", status, outcome, count.Load(), want)
 		}
@@ -65,69 +59,71 @@ func TestQuitPostsOnceWhenAnswered(t *testing.T) {
 
 func TestQuitRefused(t *testing.T) {
 	target := quitTarget(t, "127.0.0.1:"+unusedPort(t))
-	if outcome, _ := Quit(within(t, 5*time.Second), target, true); outcome != QuitGone {
+	if outcome, _ := Quit(withTimeout(t, ample), target, true); outcome != QuitGone {
 		t.Errorf("one that was seen is %v, want gone", outcome)
 	}
-	ctx := within(t, 200*time.Millisecond)
+	ctx := withTimeout(t, time.Second)
 	if outcome, answer := Quit(ctx, target, false); outcome != QuitNeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
 		t.Errorf("one that was not seen is %v (%v), want never_seen when the time is over", outcome, answer)
 	}
 }
 
-// A sidecar that starts while it is told to quit is told.
-func TestQuitReachesOneThatComesUp(t *testing.T) {
+// A sidecar that starts during the call of Quit gets the request.
+func TestQuitReachesSidecarThatStartsLate(t *testing.T) {
 	addr := "127.0.0.1:" + unusedPort(t)
-	told := make(chan struct{})
+	requested := make(chan struct{})
 	go func() {
-		time.Sleep(150 * time.Millisecond) // it is late
+		time.Sleep(3 * quitPause)
 		listener, err := net.Listen("tcp", addr)
 		if err != nil {
 			return
 		}
-		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(told) })}
+		server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { close(requested) })}
 		t.Cleanup(func() { server.Close() })
 		_ = server.Serve(listener)
 	}()
-	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != QuitAccepted {
+	if outcome, answer := Quit(withTimeout(t, ample), quitTarget(t, addr), false); outcome != QuitAccepted {
 		t.Fatalf("%v (%v), want accepted", outcome, answer)
 	}
-	<-told
+	<-requested
 }
 
 func TestQuitUnanswered(t *testing.T) {
-	for name, talk := range map[string]func(net.Conn){
+	for name, handle := range map[string]func(net.Conn){
 		"hangs":  hang,
 		"resets": func(conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) },
 		"closes": func(conn net.Conn) { _, _ = conn.Read(make([]byte, 4096)) },
 	} {
-		ctx := within(t, 300*time.Millisecond)
-		outcome, answer := Quit(ctx, quitTarget(t, serve(t, "127.0.0.1:0", talk)), false)
+		ctx := withTimeout(t, 300*time.Millisecond)
+		outcome, answer := Quit(ctx, quitTarget(t, serve(t, "127.0.0.1:0", handle)), false)
 		if outcome != QuitUnanswered || ctx.Err() == nil {
-			t.Errorf("one that %s is %v (%v), want failed when the time is over", name, outcome, answer)
+			t.Errorf("one that %s is %v (%v), want unanswered when the time is over", name, outcome, answer)
 		}
 	}
 }
 
-// The try that the end of the time cuts short once hid what the others had found
-// out: one that never was there counted as one that did not answer.
-func TestQuitKeepsTheLastWholeAnswer(t *testing.T) {
+// The last request, which the end of the time cuts short, once hid the earlier answers: a
+// sidecar that had never listened counted as one that did not answer.
+func TestQuitKeepsTheLastCompleteAnswer(t *testing.T) {
 	for first, want := range map[Outcome]QuitOutcome{Refused: QuitNeverSeen, Failed: QuitUnanswered} {
-		tries := 0
-		target := Target{Prober: ProbeFunc(func(ctx context.Context) Answer {
-			if tries++; tries == 1 {
-				return Answer{first, "the first", nil}
+		synctest.Test(t, func(t *testing.T) {
+			tries := 0
+			target := Target{Prober: ProbeFunc(func(ctx context.Context) Answer {
+				if tries++; tries == 1 {
+					return Answer{first, "the first", nil}
+				}
+				<-ctx.Done()
+				return Answer{Timeout, "no answer in time", ctx.Err()}
+			})}
+			if outcome, answer := Quit(withTimeout(t, time.Minute), target, false); outcome != want || answer.Detail != "the first" || tries != 2 {
+				t.Errorf("after %v it is %v (%v) in %d tries, want %v", first, outcome, answer, tries, want)
 			}
-			<-ctx.Done()
-			return Answer{Timeout, "no answer in time", ctx.Err()}
-		})}
-		if outcome, answer := Quit(within(t, 200*time.Millisecond), target, false); outcome != want || answer.Detail != "the first" || tries != 2 {
-			t.Errorf("after %v it is %v (%v) in %d tries, want %v", first, outcome, answer, tries, want)
-		}
+		})
 	}
 }
 
-// One that ends in the middle of its answer is gone, and not told twice.
-func TestQuitCutShort(t *testing.T) {
+// A sidecar that exits in the middle of its answer is gone, and gets no second request.
+func TestQuitExitsMidAnswer(t *testing.T) {
 	var tries atomic.Int64
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -143,7 +139,7 @@ func TestQuitCutShort(t *testing.T) {
 		listener.Close()
 		conn.Close()
 	}()
-	outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, listener.Addr().String()), false)
+	outcome, answer := Quit(withTimeout(t, ample), quitTarget(t, listener.Addr().String()), false)
 	if outcome != QuitGone || tries.Load() != 1 {
 		t.Errorf("%v (%v) after %d tries, want gone after 1", outcome, answer, tries.Load())
 	}
@@ -151,7 +147,7 @@ func TestQuitCutShort(t *testing.T) {
 
 func TestQuitAcceptedWithHalfABody(t *testing.T) {
 	addr := serve(t, "127.0.0.1:0", says("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nby"))
-	if outcome, answer := Quit(within(t, 5*time.Second), quitTarget(t, addr), false); outcome != QuitAccepted {
+	if outcome, answer := Quit(withTimeout(t, ample), quitTarget(t, addr), false); outcome != QuitAccepted {
 		t.Errorf("%v (%v), want accepted: the status says so", outcome, answer)
 	}
 }
@@ -162,11 +158,11 @@ func TestAwaitGone(t *testing.T) {
 		t.Fatal(err)
 	}
 	target := quitTarget(t, listener.Addr().String())
-	if AwaitGone(within(t, 100*time.Millisecond), target) {
+	if AwaitGone(withTimeout(t, 100*time.Millisecond), target) {
 		t.Error("it listens, and counts as gone")
 	}
 	listener.Close()
-	if !AwaitGone(within(t, 5*time.Second), target) {
+	if !AwaitGone(withTimeout(t, ample), target) {
 		t.Error("nothing listens, and it does not count as gone")
 	}
 }
@@ -184,9 +180,9 @@ func TestParseQuit(t *testing.T) {
 			t.Errorf("%s: %+v, %v", sidecar.Name, target, err)
 			continue
 		}
-		p := target.Prober.(*conversation)
-		if p.asked != "POST "+sidecar.Quit {
-			t.Errorf("%s: asks %q, want POST %s", sidecar.Name, p.asked, sidecar.Quit)
+		p := target.Prober.(*connProbe)
+		if p.request != "POST "+sidecar.Quit {
+			t.Errorf("%s: asks %q, want POST %s", sidecar.Name, p.request, sidecar.Quit)
 		}
 	}
 	for s, want := range map[string]string{
@@ -212,8 +208,8 @@ func TestParseQuit(t *testing.T) {
 	}
 }
 
-// A token that ends in a line break was once told as a mistake in a #header that nobody
-// had written.
+// The error for a token that ends in a line break once named a #header that the user had
+// not written.
 func TestQuitTokenThatCannotBeSent(t *testing.T) {
 	_, err := ParseQuit("dapr", func(string) string { return "s3cret\n" })
 	if want := "cannot send the value of DAPR_API_TOKEN to dapr: it has a line break, or a NUL"; err == nil || err.Error() != want {
@@ -221,7 +217,7 @@ func TestQuitTokenThatCannotBeSent(t *testing.T) {
 	}
 }
 
-// The token is sent as it is, and never shown.
+// The token is sent unchanged, and never shown.
 func TestQuitToken(t *testing.T) {
 	const secret = "a&b#c d+e%"
 	got := make(chan string, 1)
@@ -232,7 +228,7 @@ func TestQuitToken(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	outcome, answer := Quit(within(t, 5*time.Second), target, false)
+	outcome, answer := Quit(withTimeout(t, ample), target, false)
 	if token := <-got; outcome != QuitAccepted || token != secret {
 		t.Errorf("%v with the token %q, want %q", outcome, token, secret)
 	}

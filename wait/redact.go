@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// hidden stands for what may be a credential.
+// hidden replaces what may be a credential.
 const hidden = "***"
 
-// redact returns u as it may be shown: user information, query, the values of
-// headers, and what may be part of one, are hidden.
+// redact returns u without credentials: it hides user information, the query, the values
+// of headers, and any option that may be a part of one of these.
 func redact(u *url.URL) string {
 	shown := strings.TrimPrefix(locator(u), "//")
 	header := false
@@ -21,7 +21,8 @@ func redact(u *url.URL) string {
 	return shown
 }
 
-// redactOption returns an option as it may be shown, after a header or not.
+// redactOption returns an option without credentials. afterHeader says whether it follows
+// a header option.
 func redactOption(option string, afterHeader bool) string {
 	name, value, _ := strings.Cut(option, "=")
 	value, _ = url.PathUnescape(value)
@@ -35,15 +36,15 @@ func redactOption(option string, afterHeader bool) string {
 		}
 		return "header=" + hidden
 	}
-	// It is no option: a mistyped header, the rest of one after a &, or the rest
-	// of a password after a #.
+	// This is not a known option. It may be a mistyped header, the rest of a header
+	// after a &, or the rest of a password after a #.
 	if afterHeader || strings.ContainsAny(option+value, ":@") {
 		return hidden
 	}
 	return option
 }
 
-// locator returns the part of u that is sent to, as it may be shown.
+// locator returns u without credentials and without its fragment.
 func locator(u *url.URL) string {
 	shown := u.Scheme + "://"
 	if u.User != nil {
@@ -56,8 +57,8 @@ func locator(u *url.URL) string {
 	return shown
 }
 
-// redactText returns text that could not be understood as it may be shown: with
-// a stray character in a password, any part of it may be the password.
+// redactText returns text that is not a valid URL without credentials. Because of an
+// unescaped character in a password, any part of the text may belong to the password.
 func redactText(s string) string {
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok {
@@ -71,7 +72,7 @@ func redactText(s string) string {
 		}
 		rest = hidden + rest[end:]
 	} else if host, _, _ := strings.Cut(rest, "/"); ok && !isHostPort(host) {
-		return scheme + hidden // what stands before a comma in a password
+		return scheme + hidden // may be the part of a password before a comma
 	}
 	if end := strings.IndexAny(rest, "?#"); end >= 0 {
 		rest = rest[:end+1] + hidden
@@ -79,14 +80,14 @@ func redactText(s string) string {
 	return scheme + rest
 }
 
-// isHostPort tells whether s has no port, or one that is a number.
+// isHostPort reports whether s has no port or a numeric one.
 func isHostPort(s string) bool {
 	_, port, ok := strings.Cut(s, ":")
 	return !ok || strings.HasPrefix(s, "[") || strings.Trim(port, "0123456789") == ""
 }
 
-// urlFault is what url.Parse found wrong, without the URL.
-func urlFault(err error) error {
+// urlReason returns what is wrong with a URL that url.Parse rejects, without quoting it.
+func urlReason(err error) error {
 	var parse *url.Error
 	if errors.As(err, &parse) {
 		err = parse.Err

@@ -8,23 +8,25 @@ import (
 	"time"
 )
 
-// nobody are addresses that belong to nobody (RFC 5737), on a port that is
-// seldom taken out of a redirect.
-var nobody = [...]string{"198.51.100.1:9", "203.0.113.1:9"}
+// unassignedAddrs are addresses that no machine has (RFC 5737), on a port that is seldom
+// excluded from a redirect.
+var unassignedAddrs = [...]string{"198.51.100.1:9", "203.0.113.1:9"}
 
-// atOnce is how soon a refusal must come to be this machine's own.
+// atOnce limits how long a refusal by this machine itself may take.
 const atOnce = 500 * time.Millisecond
 
-// Redirected tells whether outbound connections are redirected to a proxy of
-// this pod that is not listening: whether connections to two addresses that
-// nobody has are both refused at once. It takes half a second at most, and needs
-// no privilege. A redirect that leaves these addresses out (Istio's
-// includeOutboundIPRanges) escapes it, and so does a proxy that is listening.
+// Redirected reports whether outbound connections are redirected to a proxy in this pod
+// that does not listen yet.
+//
+// It connects to two unassigned addresses: if both refuse immediately, the refusals come
+// from this machine. It takes at most half a second and needs no privileges. It returns
+// false when the proxy listens, when the redirect excludes these addresses (Istio's
+// includeOutboundIPRanges), and when ctx ends first.
 func Redirected(ctx context.Context) bool {
 	ctx, cancel := context.WithTimeout(ctx, atOnce)
 	defer cancel()
-	refused := make(chan bool, len(nobody))
-	for _, addr := range nobody {
+	refused := make(chan bool, len(unassignedAddrs))
+	for _, addr := range unassignedAddrs {
 		go func() {
 			var dialer net.Dialer
 			conn, err := dialer.DialContext(ctx, "tcp", addr)
@@ -35,7 +37,7 @@ func Redirected(ctx context.Context) bool {
 		}()
 	}
 	all := true
-	for range nobody {
+	for range unassignedAddrs {
 		all = <-refused && all
 	}
 	return all

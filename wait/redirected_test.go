@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// outbound is a way out of a network namespace that leads nowhere: packets go,
-// and nothing comes back.
+// outbound gives a network namespace a route that leads nowhere: packets leave, and nothing
+// comes back.
 const outbound = `
 ip link add out0 type veth peer name out1
 ip link set out1 up
@@ -18,9 +18,8 @@ ip address add 10.255.255.1/24 dev out0
 ip route add default dev out0
 `
 
-// istioInit redirects what leaves the pod, as istio-init does (istio/istio,
-// tools/istio-iptables): all TCP to port 15001, but not the proxy's own (uid 1337)
-// and not to loopback.
+// istioInit prepares a redirect as istio-init does (istio/istio, tools/istio-iptables): all
+// outbound TCP goes to port 15001, except from the proxy itself (uid 1337) and to loopback.
 const istioInit = `
 iptables -t nat -N ISTIO_REDIRECT
 iptables -t nat -A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports 15001
@@ -35,12 +34,12 @@ const (
 	redirectRange = "iptables -t nat -A ISTIO_OUTPUT -d 10.0.0.0/8 -j ISTIO_REDIRECT\n" // includeOutboundIPRanges
 )
 
-// The symptom is there when outbound traffic is redirected to a proxy that does
-// not listen, and in no other case.
+// Redirected is true when outbound traffic is redirected to a proxy that does not listen,
+// and in no other case.
 func TestRedirected(t *testing.T) {
 	for _, test := range []struct {
 		name, setup string
-		proxy       bool // listens
+		proxy       bool // whether the proxy listens
 		want        bool
 	}{
 		{"redirected without proxy", outbound + istioInit + redirectAll, false, true},
@@ -61,27 +60,32 @@ func TestRedirected(t *testing.T) {
 			if test.proxy {
 				serve(t, ":15001", hang)
 			}
+			if test.want {
+				eventually(t, "redirected", func() bool { return Redirected(t.Context()) })
+				return
+			}
 			began := time.Now()
 			got := Redirected(t.Context())
-			if took := time.Since(began); got != test.want || took > atOnce+slack {
-				t.Errorf("%v after %v, want %v", got, took, test.want)
+			if took := time.Since(began); got || took > atOnce+slack {
+				t.Errorf("%v after %v, want false", got, took)
 			}
 		})
 	}
 }
 
-// The redirect leaves loopback alone, so that a sidecar can be asked.
-func TestRedirectedLeavesLoopback(t *testing.T) {
+// The redirect does not apply to loopback, so a sidecar can still be probed.
+func TestRedirectedExceptLoopback(t *testing.T) {
 	if !inOwnNetwork(t, outbound+istioInit+redirectAll, "iptables") {
 		return
 	}
 	addr := serve(t, "127.0.0.1:0", says(statusOK+"\r\n"))
-	if answer := probe(t, mustParse(t, "http://"+addr+"/")); answer.Outcome != Ready || !Redirected(t.Context()) {
+	if answer := probe(t, mustParse(t, "http://"+addr+"/")); answer.Outcome != Ready {
 		t.Errorf("%v", answer)
 	}
+	eventually(t, "redirected", func() bool { return Redirected(t.Context()) })
 }
 
-// As the proxy comes up, the symptom goes.
+// Redirected is false as soon as the proxy listens.
 func TestRedirectedUntilTheProxyListens(t *testing.T) {
 	if !inOwnNetwork(t, outbound+istioInit+redirectAll, "iptables") {
 		return
@@ -91,23 +95,26 @@ func TestRedirectedUntilTheProxyListens(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		listening := Redirected(t.Context())
-		listener.Close()
-		if absent := Redirected(t.Context()); listening || !absent {
-			t.Errorf("%v with the proxy and %v without, want false and true", listening, absent)
+		if Redirected(t.Context()) {
+			t.Error("redirected, although the proxy listens")
 		}
+		listener.Close()
+		eventually(t, "redirected", func() bool { return Redirected(t.Context()) })
 	}
 }
 
-// A wait that ends does not wait for the answer.
+// Redirected does not wait when its context has ended.
 func TestRedirectedCancelled(t *testing.T) {
 	if !inOwnNetwork(t, outbound) {
 		return
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	began := time.Now()
-	if Redirected(ctx) || time.Since(began) > atOnce/2 {
-		t.Errorf("redirected, or %v", time.Since(began))
-	}
+	eventually(t, "Redirected returns at once", func() bool {
+		began := time.Now()
+		if Redirected(ctx) {
+			t.Error("redirected")
+		}
+		return time.Since(began) < atOnce/2
+	})
 }

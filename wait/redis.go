@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// newRedis is for redis:// and rediss://: ready when PING is answered, also by an
-// error that a server with its data makes. It is sent as an inline command
-// (redis.io/docs, "Redis serialization protocol"), without credentials.
+// newRedis returns the prober for redis:// and rediss://: ready when PING gets a reply,
+// even an error such as NOAUTH, but not LOADING, MASTERDOWN or "max number of clients". PING
+// is sent as an inline command (redis.io/docs, "Redis serialization protocol"), without
+// credentials.
 func newRedis(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, "PING", ask("PING\r\n", readPong))
+	return newConnProbe(u, e, o, "PING", sendAndRead("PING\r\n", readPong))
 }
 
 // readPong reads one line, which must fit into the reader's buffer.
@@ -19,7 +20,7 @@ func readPong(r *bufio.Reader) Answer {
 	first, err := r.Peek(1)
 	switch {
 	case err != nil:
-		return cutShort(err)
+		return endedEarly(err)
 	case first[0] != '+' && first[0] != '-':
 		return notRedis
 	}
@@ -28,17 +29,17 @@ func readPong(r *bufio.Reader) Answer {
 	case err == bufio.ErrBufferFull:
 		return notRedis
 	case err != nil:
-		return cutInside(err)
+		return endedMidAnswer(err)
 	}
 	return judgePong(string(line))
 }
 
 var notRedis = Answer{Failed, "not a Redis answer", nil}
 
-// redisCode is the first word of an error, in capitals by convention.
+// redisCode matches an error. Its first word is in capitals by convention.
 var redisCode = regexp.MustCompile(`^-([A-Z]{1,20})[ \r]`)
 
-// judgePong judges a whole line.
+// judgePong judges a complete line.
 func judgePong(line string) Answer {
 	if !strings.HasSuffix(line, "\r\n") {
 		return notRedis

@@ -13,14 +13,14 @@ import (
 func TestRedis(t *testing.T) {
 	port := unusedPort(t)
 	addr := "127.0.0.1:" + port
-	answers(t, "redis://"+addr, Refused, "connection refused")
+	wantAnswer(t, "redis://"+addr, Refused, "connection refused")
 	server := startRedis(t, ownDir(t), port)
 	server.becomes("redis://"+addr, Ready, "PONG")
-	answers(t, "redis://localhost:"+port, Ready, "PONG")
-	answers(t, "redis://user:s3cret@"+addr+"/0", Ready, "PONG")
+	wantAnswer(t, "redis://localhost:"+port, Ready, "PONG")
+	wantAnswer(t, "redis://user:s3cret@"+addr+"/0", Ready, "PONG")
 
 	// All but the new connection is taken by this one.
-	conn := connect(t, addr)
+	conn := openConn(t, addr)
 	if got := tellRedis(t, addr, "CONFIG SET maxclients 1"); got != "+OK" {
 		t.Fatal(got)
 	}
@@ -29,7 +29,7 @@ func TestRedis(t *testing.T) {
 	server.becomes("redis://"+addr, Ready, "PONG")
 
 	server.stop()
-	answers(t, "redis://"+addr, Refused, "connection refused")
+	wantAnswer(t, "redis://"+addr, Refused, "connection refused")
 }
 
 // A server that wants a password is ready, and is sent none.
@@ -46,15 +46,15 @@ func TestRedisTLS(t *testing.T) {
 	server := startRedis(t, dir, "0", "--tls-port", port, "--tls-auth-clients", "no",
 		"--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca)
 	server.becomes("rediss://"+addr+"#ca="+files.ca, Ready, "PONG")
-	answers(t, "rediss://localhost:"+port+"#ca="+files.ca, Ready, "PONG")
-	answers(t, "rediss://"+addr+"#insecure", Ready, "PONG")
+	wantAnswer(t, "rediss://localhost:"+port+"#ca="+files.ca, Ready, "PONG")
+	wantAnswer(t, "rediss://"+addr+"#insecure", Ready, "PONG")
 	const unknown = "TLS: x509: certificate signed by unknown authority; give its CA with #ca=/path, or trust any with #insecure"
-	answers(t, "rediss://"+addr, Failed, unknown)
+	wantAnswer(t, "rediss://"+addr, Failed, unknown)
 	other := certify(t, t.TempDir())
-	if answer := ask1(t, "rediss://"+addr+"#ca="+other.ca); answer.Outcome != Failed || !strings.Contains(answer.Detail, "TLS: x509: certificate signed by unknown authority") {
+	if answer := askOnce(t, "rediss://"+addr+"#ca="+other.ca); answer.Outcome != Failed || !strings.Contains(answer.Detail, "TLS: x509: certificate signed by unknown authority") {
 		t.Errorf("with another CA: %v", answer)
 	}
-	answers(t, "redis://"+addr, Failed, "connection reset")
+	wantAnswer(t, "redis://"+addr, Failed, "connection reset")
 }
 
 // While it reads a large file, it answers, and not with data.
@@ -92,7 +92,7 @@ func TestRedisReplicaWithoutMaster(t *testing.T) {
 }
 
 // pingAnswers are replies to PING, whole ones, and what they mean.
-var pingAnswers = []said{
+var pingAnswers = []replyCase{
 	{"+PONG\r\n", Ready, "PONG"},
 	{"+PONG\r\nmore", Ready, "PONG"},
 	{"-NOAUTH Authentication required.\r\n", Ready, "NOAUTH"},
@@ -138,7 +138,7 @@ func TestRedisQuestion(t *testing.T) {
 		_, _ = conn.Write([]byte("+PONG\r\n"))
 		hang(conn)
 	})
-	answers(t, "redis://us3r:s3cret@"+addr+"/1?token=t0ken", Ready, "PONG")
+	wantAnswer(t, "redis://us3r:s3cret@"+addr+"/1?token=t0ken", Ready, "PONG")
 	if got := <-sent; got != "PING\r\n" {
 		t.Errorf("sent %q", got)
 	}

@@ -1,36 +1,38 @@
 package wait
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
 
-// talking are the schemes that tell a server from something that accepts
-// connections, and what they say of a ready one.
-var talking = map[string]string{
+// readyDetails holds the details of ready answers, for the schemes that distinguish a server
+// from a program that only accepts connections.
+var readyDetails = map[string]string{
 	"http": "status 200", "https": "status 200", "redis": "PONG", "rediss": "PONG",
 	"postgres": letIn, "mysql": "it greets", "grpc": "SERVING", "grpcs": "SERVING",
 }
 
-// target returns a URL of scheme, with credentials that must not be seen.
-func target(scheme, addr string) string {
+// targetURL returns a URL of scheme, with credentials that must not be shown.
+func targetURL(scheme, addr string) string {
 	at := scheme + "://us3r:s3cret@" + addr + "/?token=t0ken"
 	if strings.HasPrefix(scheme, "grpc") {
 		at = strings.Replace(at, "/?", "?", 1)
 	}
-	if secureSchemes[scheme] {
+	if tlsSchemes[scheme] {
 		at += "#insecure"
 	}
 	return at
 }
 
-// never checks that an answer is not ready, in one line and without credentials.
-func never(t *testing.T, what string, answer Answer) {
+// checkNotReady checks that an answer is not ready, and its detail.
+func checkNotReady(t *testing.T, what string, answer Answer) {
 	t.Helper()
 	if answer.Outcome == Ready {
 		t.Errorf("%s: ready, %s", what, answer.Detail)
@@ -38,6 +40,7 @@ func never(t *testing.T, what string, answer Answer) {
 	checkDetail(t, what, answer)
 }
 
+// checkDetail checks that a detail is one line without credentials.
 func checkDetail(t *testing.T, what string, answer Answer) {
 	t.Helper()
 	for _, secret := range []string{"us3r", "s3cret", "t0ken"} {
@@ -50,8 +53,8 @@ func checkDetail(t *testing.T, what string, answer Answer) {
 	}
 }
 
-// Every scheme is ready for its own server and for no other, and tcp for all.
-func TestEachOthersServers(t *testing.T) {
+// A probe is ready for the server of its own protocol only, and one of tcp for all.
+func TestProbeOfOtherProtocolsServer(t *testing.T) {
 	dir := ownDir(t)
 	files := certify(t, dir)
 	redis, rediss, postgres, mysql := unusedPort(t), unusedPort(t), unusedPort(t), unusedPort(t)
@@ -67,23 +70,28 @@ func TestEachOthersServers(t *testing.T) {
 	redisServer.becomes("redis://"+servers["redis"], Ready, "PONG")
 	mysqlServer.becomes("mysql://"+servers["mysql"], Ready, "it greets")
 	postgresServer.becomes("postgres://"+servers["postgres"], Ready, letIn)
+	var probes sync.WaitGroup // in parallel: many of them time out
+	defer probes.Wait()
 	for server, addr := range servers {
-		answers(t, "tcp://"+addr, Ready, "connected")
-		for scheme, detail := range talking {
+		wantAnswer(t, "tcp://"+addr, Ready, "connected")
+		wantAnswer(t, targetURL(server, addr), Ready, readyDetails[server])
+		for scheme := range readyDetails {
 			if scheme == server {
-				answers(t, target(scheme, addr), Ready, detail)
 				continue
 			}
-			answer := probe(t, mustParse(t, target(scheme, addr)))
-			never(t, scheme+" of a server of "+server, answer)
-			if answer.Outcome == NotReady && scheme != "http" { // a server of HTTP may say 400 to anything
-				t.Errorf("%s of a server of %s: %v", scheme, server, answer)
-			}
+			target := mustParse(t, targetURL(scheme, addr))
+			probes.Go(func() {
+				answer := target.Prober.Probe(withTimeout(t, brief))
+				checkNotReady(t, scheme+" of a server of "+server, answer)
+				if answer.Outcome == NotReady && scheme != "http" { // an HTTP server may answer anything with 400
+					t.Errorf("%s of a server of %s: %v", scheme, server, answer)
+				}
+			})
 		}
 	}
 }
 
-// Behind a proxy without a server behind it, everything accepts.
+// A proxy accepts connections although there is no server behind it.
 func TestHAProxyWithoutServers(t *testing.T) {
 	closing, failing, silent := unusedPort(t), unusedPort(t), unusedPort(t)
 	proxy := startHAProxy(t, `
@@ -99,41 +107,42 @@ listen silent
 `)
 	for name, port := range map[string]string{"closing": closing, "failing": failing, "silent": silent} {
 		proxy.becomes("tcp://127.0.0.1:"+port, Ready, "connected")
-		for scheme := range talking {
-			answer := probe(t, mustParse(t, target(scheme, "127.0.0.1:"+port)))
-			never(t, scheme+", "+name, answer)
-			if answer.Outcome == Refused || answer.Outcome == NotReady {
-				t.Errorf("%s, %s: %v", scheme, name, answer)
+		for scheme := range readyDetails {
+			want := Failed
+			if name == "silent" {
+				want = Timeout
 			}
-			if timeout := name == "silent"; timeout != (answer.Outcome == Timeout) {
+			answer := probeFor(t, mustParse(t, targetURL(scheme, "127.0.0.1:"+port)), want, "")
+			checkNotReady(t, scheme+", "+name, answer)
+			if answer.Outcome != want {
 				t.Errorf("%s, %s: %v", scheme, name, answer)
 			}
 		}
 	}
 }
 
-// readyAnswers are what a server of a plain scheme says when it is ready.
+// readyAnswers holds the answers of servers that are ready, for the schemes without TLS.
 var readyAnswers = map[string]string{
 	"http":  statusOK + "Content-Length: 5\r\n\r\nready",
 	"redis": "+PONG\r\n", "postgres": message('R', "\x00\x00\x00\x05salt"), "mysql": greetings[0].text, "grpc": grpcAnswer(serving, "0"),
 }
 
-// askedBy waits until the server is asked, as far as one of scheme is.
-func askedBy(scheme string, conn net.Conn) {
+// awaitRequest reads the request of a probe of scheme, if it sends one first.
+func awaitRequest(scheme string, conn net.Conn) {
 	switch scheme {
 	case "grpc":
-		askedGRPC(conn)
+		readGRPCRequest(conn)
 	case "http":
-		asked(conn)
+		readRequest(conn)
 	case "redis", "postgres":
 		_, _ = conn.Read(make([]byte, 1<<10))
 	}
 }
 
-// Whatever a server does, a probe of any scheme ends in time, takes little memory,
-// is ready for nothing but a whole answer, and says what went wrong.
+// Whatever a server does, a probe of any scheme returns in time and uses little memory. It
+// is ready only if the answer is complete, and says what went wrong.
 func TestServersThatFail(t *testing.T) {
-	hush(t)
+	silenceLog(t)
 	endless := func(text string, pause time.Duration) func(net.Conn, string) {
 		return func(conn net.Conn, _ string) {
 			for again := []byte(text); ; time.Sleep(pause) {
@@ -147,7 +156,7 @@ func TestServersThatFail(t *testing.T) {
 	for _, test := range []struct {
 		name    string
 		server  func(conn net.Conn, answer string)
-		outcome Outcome // 0: any but ready
+		outcome Outcome // 0: any except ready, after a brief probe
 		detail  string
 	}{
 		{"ready", func(conn net.Conn, answer string) { _, _ = io.WriteString(conn, answer); hang(conn) }, Ready, ""},
@@ -173,10 +182,11 @@ func TestServersThatFail(t *testing.T) {
 		for scheme, answer := range readyAnswers {
 			t.Run(test.name+"/"+scheme, func(t *testing.T) {
 				addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
-					askedBy(scheme, conn)
+					awaitRequest(scheme, conn)
 					test.server(conn, answer)
 				})
-				got := probe(t, mustParse(t, target(scheme, addr)))
+				target := mustParse(t, targetURL(scheme, addr))
+				got := probeFor(t, target, cmp.Or(test.outcome, Timeout), test.detail)
 				checkDetail(t, test.name, got)
 				if got.Outcome != test.outcome && (test.outcome != 0 || got.Outcome == Ready) {
 					t.Errorf("%v, want %v", got, test.outcome)
@@ -189,15 +199,15 @@ func TestServersThatFail(t *testing.T) {
 	}
 }
 
-// No beginning of an answer is one.
+// No proper beginning of an answer is ready.
 func TestBeginningsOfAnswers(t *testing.T) {
 	for scheme, answer := range readyAnswers {
 		for length := range len(answer) {
 			addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
-				askedBy(scheme, conn)
+				awaitRequest(scheme, conn)
 				_, _ = io.WriteString(conn, answer[:length])
 			})
-			got := ask1(t, scheme+"://"+addr)
+			got := askOnce(t, scheme+"://"+addr)
 			if got.Outcome != Failed {
 				t.Errorf("%s, %q: %v", scheme, answer[:length], got)
 			}
@@ -205,7 +215,7 @@ func TestBeginningsOfAnswers(t *testing.T) {
 	}
 }
 
-// What went wrong is told apart.
+// The details distinguish what went wrong.
 func TestDetails(t *testing.T) {
 	plain := serve(t, "127.0.0.1:0", func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 1<<10))
@@ -217,17 +227,17 @@ func TestDetails(t *testing.T) {
 		hang(conn)
 	})
 	silent := serve(t, "127.0.0.1:0", hang)
-	nobody := "127.0.0.1:" + unusedPort(t)
+	unusedAddr := "127.0.0.1:" + unusedPort(t)
 	for _, test := range []struct {
 		at      string
 		outcome Outcome
 		detail  string
 	}{
-		{target("redis", nobody), Refused, "PING redis://***@" + nobody + "/?***: connection refused"},
-		{target("postgres", nobody), Refused, "startup to postgres://***@" + nobody + "/?***: connection refused"},
-		{target("mysql", nobody), Refused, "greeting of mysql://***@" + nobody + "/?***: connection refused"},
-		{target("grpc", nobody), Refused, "health of grpc://***@" + nobody + "?***: connection refused"},
-		{target("tcp", nobody), Refused, "connect tcp://***@" + nobody + "/?***: connection refused"},
+		{targetURL("redis", unusedAddr), Refused, "PING redis://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("postgres", unusedAddr), Refused, "startup to postgres://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("mysql", unusedAddr), Refused, "greeting of mysql://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("grpc", unusedAddr), Refused, "health of grpc://***@" + unusedAddr + "?***: connection refused"},
+		{targetURL("tcp", unusedAddr), Refused, "connect tcp://***@" + unusedAddr + "/?***: connection refused"},
 		{"redis://" + plain, Failed, "PING redis://" + plain + ": not a Redis answer"},
 		{"postgres://" + plain, Failed, "startup to postgres://" + plain + ": not a PostgreSQL answer"},
 		{"mysql://" + early, Failed, "greeting of mysql://" + early + ": not a MySQL answer"},
@@ -237,25 +247,25 @@ func TestDetails(t *testing.T) {
 		{"rediss://" + silent, Timeout, "PING rediss://" + silent + ": TLS: no answer in time; does the server speak TLS?"},
 		{"redis://" + silent, Timeout, "PING redis://" + silent + ": no answer in time"},
 	} {
-		answer := probe(t, mustParse(t, test.at))
+		answer := probeFor(t, mustParse(t, test.at), test.outcome, test.detail)
 		if answer.Outcome != test.outcome || answer.Detail != test.detail {
 			t.Errorf("%s: %v, want %v %q", test.at, answer, test.outcome, test.detail)
 		}
 	}
 }
 
-// Nothing is ready once the time for the probe is over.
+// No probe is ready once its context has ended.
 func TestReadyTooLate(t *testing.T) {
 	for scheme, answer := range readyAnswers {
 		ctx, cancel := context.WithCancel(t.Context())
 		c := mustParse(t, scheme+"://"+serve(t, "127.0.0.1:0", func(conn net.Conn) {
-			askedBy(scheme, conn)
+			awaitRequest(scheme, conn)
 			_, _ = io.WriteString(conn, answer)
 			hang(conn)
-		})).Prober.(*conversation)
-		talk := c.talk
-		c.talk = func(ctx context.Context, conn net.Conn) Answer {
-			answer := talk(ctx, conn)
+		})).Prober.(*connProbe)
+		exchange := c.exchange
+		c.exchange = func(ctx context.Context, conn net.Conn) Answer {
+			answer := exchange(ctx, conn)
 			if answer.Outcome != Ready {
 				t.Errorf("%s: %v", scheme, answer)
 			}

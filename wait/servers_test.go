@@ -17,6 +17,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -24,18 +25,26 @@ import (
 
 // daemon is a real server that a test has started.
 type daemon struct {
-	t     testing.TB
-	dir   string // its own, and its working directory
-	quit  syscall.Signal
-	cmd   *exec.Cmd
-	ended chan struct{}
+	t      testing.TB
+	dir    string // the working directory
+	quit   syscall.Signal
+	cmd    *exec.Cmd
+	exited chan struct{}
 }
 
-// unprivileged is nobody, as whom servers run where the tests run as root:
-// PostgreSQL and MariaDB refuse root.
+// skipInShort skips a test with a server that takes a second or more to make or to start.
+func skipInShort(t testing.TB) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("starts a slow server")
+	}
+}
+
+// unprivileged is the uid of servers when the tests run as root: PostgreSQL and MariaDB do
+// not start as root.
 const unprivileged = 65534
 
-// ownDir returns a directory in which a server of these tests may write.
+// ownDir returns a directory in which the servers of these tests may write.
 func ownDir(t testing.TB) string {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "startgate")
@@ -43,12 +52,12 @@ func ownDir(t testing.TB) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { os.RemoveAll(dir) })
-	own(t, dir)
+	chownToServer(t, dir)
 	return dir
 }
 
-// own gives a file to the servers of these tests.
-func own(t testing.TB, path string) {
+// chownToServer makes the user of the servers the owner of a file.
+func chownToServer(t testing.TB, path string) {
 	t.Helper()
 	if os.Getuid() != 0 {
 		return
@@ -58,19 +67,18 @@ func own(t testing.TB, path string) {
 	}
 }
 
-// write makes a file that the servers of these tests can read, and returns its
-// path.
+// write writes a file that the servers can read, and returns its path.
 func write(t testing.TB, dir, name, text string) string {
 	t.Helper()
 	path := filepath.Join(dir, name)
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	own(t, path)
+	chownToServer(t, path)
 	return path
 }
 
-// command is one that runs in dir as the servers do.
+// command returns a command that runs in dir, as the user of the servers.
 func command(dir, name string, args ...string) *exec.Cmd {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
@@ -82,11 +90,10 @@ func command(dir, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// start starts a server in dir. It is ended with the signal quit when the test is
-// over.
+// start starts a server in dir. When the test ends, the server gets the signal quit.
 func start(t testing.TB, dir string, quit syscall.Signal, name string, args ...string) *daemon {
 	t.Helper()
-	d := &daemon{t: t, dir: dir, quit: quit, cmd: command(dir, name, args...), ended: make(chan struct{})}
+	d := &daemon{t: t, dir: dir, quit: quit, cmd: command(dir, name, args...), exited: make(chan struct{})}
 	log, err := os.OpenFile(d.logFile(), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		t.Fatal(err)
@@ -98,7 +105,7 @@ func start(t testing.TB, dir string, quit syscall.Signal, name string, args ...s
 	}
 	go func() {
 		_ = d.cmd.Wait()
-		close(d.ended)
+		close(d.exited)
 	}()
 	t.Cleanup(d.stop)
 	return d
@@ -112,51 +119,40 @@ func (d *daemon) log() string {
 	return string(text)
 }
 
-// stop ends the server and returns when it is gone.
+// stop ends the server and waits until it has exited.
 func (d *daemon) stop() {
 	_ = d.cmd.Process.Signal(d.quit)
 	select {
-	case <-d.ended:
-	case <-time.After(10 * time.Second):
+	case <-d.exited:
+	case <-time.After(30 * time.Second):
 		_ = d.cmd.Process.Kill()
-		<-d.ended
+		<-d.exited
 	}
 }
 
-// until waits for a condition, such as one of a server's.
-func until(t testing.TB, what string, isSo func() bool) {
+// askOnce probes a target once. A real server on a busy machine may take its time.
+func askOnce(t testing.TB, at string) Answer {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !isSo(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("not so: %s", what)
-		}
-	}
-}
-
-// ask1 asks a target once, with patience for a real server on a busy machine.
-func ask1(t testing.TB, at string) Answer {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), ample)
 	defer cancel()
 	return mustParse(t, at).Prober.Probe(ctx)
 }
 
-// is tells whether an answer has this outcome, and this detail after what was
-// asked.
-func is(answer Answer, outcome Outcome, detail string) bool {
+// matches reports whether an answer has this outcome and, after the request, this detail.
+func matches(answer Answer, outcome Outcome, detail string) bool {
 	_, got, _ := strings.Cut(answer.Detail, ": ")
 	return answer.Outcome == outcome && got == detail
 }
 
-// answers asks a target once and tells what else it answers.
-func answers(t testing.TB, at string, outcome Outcome, detail string) {
+// wantAnswer probes a target once and checks the answer.
+func wantAnswer(t testing.TB, at string, outcome Outcome, detail string) {
 	t.Helper()
-	if answer := ask1(t, at); !is(answer, outcome, detail) {
+	if answer := askOnce(t, at); !matches(answer, outcome, detail) {
 		t.Errorf("%s: %v %q, want %v %q", at, answer.Outcome, answer.Detail, outcome, detail)
 	}
 }
 
-// becomes asks until the server gives this answer.
+// becomes probes at until the server gives this answer.
 func (d *daemon) becomes(at string, outcome Outcome, detail string) {
 	d.t.Helper()
 	var answer Answer
@@ -166,33 +162,33 @@ func (d *daemon) becomes(at string, outcome Outcome, detail string) {
 			d.t.Logf("the last answer is %v; the end of the server's log:\n%s", answer, log[max(0, len(log)-2000):])
 		}
 	}()
-	until(d.t, fmt.Sprintf("%s answers %v %q", at, outcome, detail), func() bool {
+	eventually(d.t, fmt.Sprintf("%s answers %v %q", at, outcome, detail), func() bool {
 		select {
-		case <-d.ended:
-			d.t.Fatalf("%s has ended", d.cmd)
+		case <-d.exited:
+			d.t.Fatalf("%s has exited", d.cmd)
 		default:
 		}
-		answer = ask1(d.t, at)
-		return is(answer, outcome, detail)
+		answer = askOnce(d.t, at)
+		return matches(answer, outcome, detail)
 	})
 }
 
-// connect opens a connection that lasts as long as the test.
-func connect(t testing.TB, addr string) net.Conn {
+// openConn opens a connection that lasts as long as the test.
+func openConn(t testing.TB, addr string) net.Conn {
 	t.Helper()
 	conn, err := net.Dial("tcp", addr)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
-	_ = conn.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = conn.SetDeadline(time.Now().Add(patience))
 	return conn
 }
 
-// certificates are files that make a server's TLS.
+// certificates holds the paths of files for a server with TLS.
 type certificates struct{ ca, cert, key string }
 
-// certify makes certificates for localhost and 127.0.0.1 in dir.
+// certify makes a CA in dir, and a certificate for localhost and 127.0.0.1.
 func certify(t testing.TB, dir string) certificates {
 	t.Helper()
 	template := func(serial int64) *x509.Certificate {
@@ -227,7 +223,7 @@ func certify(t testing.TB, dir string) certificates {
 	}
 }
 
-// startRedis starts redis-server on port, or on none for "0".
+// startRedis starts redis-server on port; "0" means no port.
 func startRedis(t testing.TB, dir, port string, args ...string) *daemon {
 	t.Helper()
 	need(t, "redis-server")
@@ -239,7 +235,7 @@ func startRedis(t testing.TB, dir, port string, args ...string) *daemon {
 // tellRedis sends a command and returns the first line of the reply.
 func tellRedis(t testing.TB, addr, text string) string {
 	t.Helper()
-	conn := connect(t, addr)
+	conn := openConn(t, addr)
 	defer conn.Close()
 	fmt.Fprintf(conn, "%s\r\n", text)
 	line, err := bufio.NewReader(conn).ReadString('\n')
@@ -249,8 +245,8 @@ func tellRedis(t testing.TB, addr, text string) string {
 	return strings.TrimSpace(line)
 }
 
-// postgresProgram returns the path of a program of PostgreSQL's, which Debian has in
-// a directory of each version.
+// postgresProgram returns the path of a program of PostgreSQL. Debian has a directory for
+// each version.
 func postgresProgram(t testing.TB, name string) string {
 	t.Helper()
 	path := "/usr/lib/postgresql/15/bin/" + name
@@ -261,10 +257,11 @@ func postgresProgram(t testing.TB, name string) string {
 	return path
 }
 
-// initPostgres makes a cluster whose superuser is postgres, with a role that is
-// called as the one in startgate's probes if that is asked for.
+// initPostgres makes a cluster whose superuser is postgres. If withRole is true, it has a
+// role with the name that startgate's probes send.
 func initPostgres(t testing.TB, withRole bool) (data string) {
 	t.Helper()
+	skipInShort(t)
 	initdb, postgres := postgresProgram(t, "initdb"), postgresProgram(t, "postgres")
 	dir := ownDir(t)
 	data = filepath.Join(dir, "data")
@@ -281,7 +278,7 @@ func initPostgres(t testing.TB, withRole bool) (data string) {
 	return data
 }
 
-// startPostgres starts a server of that cluster, which lets in whom hba says.
+// startPostgres starts a server of that cluster. hba says who may connect.
 func startPostgres(t testing.TB, data, port, hba string, settings ...string) *daemon {
 	t.Helper()
 	write(t, data, "pg_hba.conf", hba+"\n")
@@ -292,17 +289,18 @@ func startPostgres(t testing.TB, data, port, hba string, settings ...string) *da
 	return start(t, data, syscall.SIGQUIT, postgresProgram(t, "postgres"), args...)
 }
 
-// startMariaDB starts a server. Without --skip-grant-tables it needs a directory
-// that mariadb-install-db has made.
+// startMariaDB starts a server. Without --skip-grant-tables it needs a data directory made
+// by mariadb-install-db.
 func startMariaDB(t testing.TB, port string, args ...string) *daemon {
 	t.Helper()
+	skipInShort(t)
 	need(t, "mariadbd")
 	dir := ownDir(t)
 	data := filepath.Join(dir, "data")
 	if err := os.Mkdir(data, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	own(t, data)
+	chownToServer(t, data)
 	return start(t, dir, syscall.SIGKILL, "mariadbd", append([]string{
 		"--no-defaults", "--datadir=" + data, "--port=" + port, "--bind-address=127.0.0.1", "--socket=" + filepath.Join(dir, "socket"),
 		"--pid-file=" + filepath.Join(dir, "pid"), "--innodb-buffer-pool-size=8M", "--innodb-log-file-size=4M",
@@ -310,7 +308,7 @@ func startMariaDB(t testing.TB, port string, args ...string) *daemon {
 	}, args...)...)
 }
 
-// startHAProxy starts one with these sections.
+// startHAProxy starts a proxy with these sections in its configuration.
 func startHAProxy(t testing.TB, sections string) *daemon {
 	t.Helper()
 	need(t, "haproxy")
@@ -325,21 +323,35 @@ defaults
 `+sections+"\n"))
 }
 
-// health is a server of grpc.health.v1 that obeys.
+// health is a server of grpc.health.v1 that a test controls.
 type health struct {
 	addr  string
 	in    io.Writer
 	lines *bufio.Scanner
 }
 
-// startHealth builds and starts testdata/grpchealth.
-func startHealth(t testing.TB, args ...string) *health {
-	t.Helper()
-	binary := filepath.Join(t.TempDir(), "grpchealth")
+// buildHealth builds testdata/grpchealth and returns the path of the binary.
+var buildHealth = sync.OnceValues(func() (string, error) {
+	dir, err := testDir()
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(dir, "grpchealth")
 	build := exec.Command("go", "build", "-o", binary, ".")
 	build.Dir = filepath.Join("testdata", "grpchealth")
 	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// startHealth starts testdata/grpchealth.
+func startHealth(t testing.TB, args ...string) *health {
+	t.Helper()
+	skipInShort(t)
+	binary, err := buildHealth()
+	if err != nil {
+		t.Fatal(err)
 	}
 	cmd := exec.Command(binary, args...)
 	in, err1 := cmd.StdinPipe()
@@ -360,14 +372,14 @@ func startHealth(t testing.TB, args ...string) *health {
 	return h
 }
 
-// set sets the status of a service, or of the server for ".".
+// set sets the status of a service; "." means the whole server.
 func (h *health) set(service, status string) {
 	fmt.Fprintln(h.in, service, status)
 	h.lines.Scan()
 }
 
-// checkReply checks what holds for the answer to any reply: it is one of those
-// that a whole conversation can have, and fits in a line of the log.
+// checkReply checks what holds for the answer to every reply that has ended: it is not a
+// timeout or a refusal, and its detail fits in a line of the log.
 func checkReply(t *testing.T, reply []byte, answer Answer) {
 	t.Helper()
 	switch answer.Outcome {
@@ -380,14 +392,14 @@ func checkReply(t *testing.T, reply []byte, answer Answer) {
 	}
 }
 
-// said is what a server may say, and what is made of it.
-type said struct {
+// replyCase is a reply that a server may send, and the answer that it means.
+type replyCase struct {
 	text    string
 	outcome Outcome
 	detail  string
 }
 
-func checkReplies(t *testing.T, replies []said, read func(*bufio.Reader) Answer) {
+func checkReplies(t *testing.T, replies []replyCase, read func(*bufio.Reader) Answer) {
 	t.Helper()
 	for _, r := range replies {
 		answer := read(bufio.NewReaderSize(strings.NewReader(r.text), smallBuffer))
@@ -397,8 +409,8 @@ func checkReplies(t *testing.T, replies []said, read func(*bufio.Reader) Answer)
 	}
 }
 
-// addReplies adds the beginnings of replies to a corpus.
-func addReplies(f *testing.F, replies []said) {
+// addReplies adds the beginnings of replies to a fuzz corpus.
+func addReplies(f *testing.F, replies []replyCase) {
 	for _, r := range replies {
 		f.Add([]byte(r.text[:min(len(r.text), 1000)]))
 	}

@@ -2,34 +2,34 @@ package wait
 
 import "slices"
 
-// Sidecar is what is known of one kind of sidecar.
+// Sidecar describes one kind of sidecar.
 type Sidecar struct {
-	Name string // what Parse calls it
-	Mesh bool   // it carries the traffic of the pod, also that of other sidecars
+	Name string // as Parse takes it
+	Mesh bool   // whether it carries the traffic of the pod, including that of other sidecars
 
-	// Ready are the URLs that tell whether it is ready, as Parse takes them: the
-	// first that does not refuse decides. None: there is nothing to wait for.
-	Ready []string
-	Knock string // host:port that refuses until shortly before it is ready; may be empty
-	Quit  string // the URL that ends it when it gets a POST
-	Token string // Header:VARIABLE, when that POST wants a token; may be empty
+	// Ready holds the URLs that say whether it is ready, as Parse takes them. The first
+	// one that does not refuse decides. Empty when there is nothing to wait for.
+	Ready      []string
+	EarlyKnock string // a host:port that refuses until shortly before it is ready; may be empty
+	Quit       string // the URL that shuts it down when it gets a POST
+	Token      string // "Header:VARIABLE" if that POST requires a token; may be empty
 
-	Note         string // what a person should know of it
-	RefusedHint  string // why nothing may be listening there
-	NotReadyHint string // why it may answer and not get ready
-	QuitHint     string // why it may not accept the quit
+	Note         string // what the user should know about it
+	RefusedHint  string // why nothing may be listening
+	NotReadyHint string // why it may answer but not become ready
+	QuitHint     string // why it may not accept the shutdown request
 }
 
-// sidecars is the one table of sidecars.
+// sidecars holds all sidecars that are known by name.
 var sidecars = []Sidecar{
 	{
 		// istio/istio: pilot/cmd/pilot-agent/status/server.go; envoyproxy/envoy: source/common/listener_manager/listener_impl.cc
-		Name:  "istio",
-		Mesh:  true,
-		Ready: []string{"http://localhost:15020/healthz/ready"},
-		Knock: "localhost:15021", // Envoy listens there immediately before its workers start
-		Quit:  "http://localhost:15020/quitquitquit",
-		Note:  "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
+		Name:       "istio",
+		Mesh:       true,
+		Ready:      []string{"http://localhost:15020/healthz/ready"},
+		EarlyKnock: "localhost:15021", // Envoy listens there immediately before its workers start
+		Quit:       "http://localhost:15020/quitquitquit",
+		Note:       "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
 		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
 			"http://localhost:15021/healthz/ready follows it",
 		NotReadyHint: "Istio's agent is up, and its Envoy has no configuration from istiod that it accepts; " +
@@ -63,8 +63,8 @@ var sidecars = []Sidecar{
 		// kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md
 		Name: "kuma",
 		Mesh: true,
-		// Up to 2.13 Envoy's own port tells, and 9902 says READY too early. From
-		// 2.14 on there is only 9902, which hands on Envoy's LIVE.
+		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early. From 2.14
+		// on there is only 9902, which passes on Envoy's LIVE.
 		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
 		Quit:         "http://localhost:9901/quitquitquit",
 		Note:         "From Kuma 2.14 on it cannot be told to quit: use native sidecars.",
@@ -94,7 +94,7 @@ var sidecars = []Sidecar{
 	},
 }
 
-// googleProxy is one of the two proxies to Google's databases, which are alike
+// googleProxy returns one of the two proxies to Google's databases. They behave alike
 // (GoogleCloudPlatform/cloud-sql-proxy and alloydb-auth-proxy: cmd/root.go,
 // internal/healthcheck).
 func googleProxy(name, title string) Sidecar {
@@ -109,7 +109,8 @@ func googleProxy(name, title string) Sidecar {
 	}
 }
 
-// Sidecars returns the table of sidecars that [Parse] knows by name.
+// Sidecars returns the sidecars that [Parse] and [ParseQuit] know by name. The caller may
+// change what it gets.
 func Sidecars() []Sidecar {
 	table := slices.Clone(sidecars)
 	for i := range table {

@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// Every row of the table is one that the code can use and a person understand.
+// The code can use every row of the table, and a user can read it.
 func TestSidecarsTable(t *testing.T) {
 	names := map[string]bool{}
 	for _, s := range Sidecars() {
@@ -32,8 +32,8 @@ func TestSidecarsTable(t *testing.T) {
 		if quit, err := url.Parse(s.Quit); err != nil || quit.Scheme != "http" || !isLoopback(quit.Hostname()) || quit.Port() == "" || quit.Path == "" {
 			t.Errorf("%s: quit URL %q, %v", s.Name, s.Quit, err)
 		}
-		if _, port, err := net.SplitHostPort(s.Knock); s.Knock != "" && (err != nil || !isPort(port)) {
-			t.Errorf("%s: knock address %q", s.Name, s.Knock)
+		if _, port, err := net.SplitHostPort(s.EarlyKnock); s.EarlyKnock != "" && (err != nil || !isPort(port)) {
+			t.Errorf("%s: knock address %q", s.Name, s.EarlyKnock)
 		}
 		texts := map[string]string{"note": s.Note, "quit": s.QuitHint}
 		if len(s.Ready) > 0 {
@@ -51,7 +51,7 @@ func TestSidecarsTable(t *testing.T) {
 	}
 }
 
-// The table is not changed through what Sidecars returns.
+// A change of what Sidecars returns does not change the table.
 func TestSidecarsIsACopy(t *testing.T) {
 	table := Sidecars()
 	table[0].Name, table[0].Ready[0] = "mine", "http://example.com/"
@@ -60,7 +60,7 @@ func TestSidecarsIsACopy(t *testing.T) {
 	}
 }
 
-// The Vault agent has nothing to wait for but its file.
+// The Vault agent has no ready endpoint. The error names the file to wait for instead.
 func TestVaultHasNoReadyURL(t *testing.T) {
 	_, err := Parse("vault")
 	if err == nil || !strings.Contains(err.Error(), "cannot wait for vault: ") || !strings.Contains(err.Error(), "file:///vault/secrets/") {
@@ -68,8 +68,7 @@ func TestVaultHasNoReadyURL(t *testing.T) {
 	}
 }
 
-// reply is what a sidecar answers on one path, with GET, and it answers 404 on
-// others.
+// reply is a handler that answers GET on one path, and 404 on all others.
 type reply struct {
 	path   string
 	status int
@@ -85,13 +84,13 @@ func (s reply) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = io.WriteString(w, s.body)
 }
 
-// pod is what listens in a pod, by address.
+// pod holds the servers of a pod by their address.
 type pod map[string]reply
 
-// run makes p listen until the returned function is called.
+// run starts the servers of p, and returns a function that stops them.
 func (p pod) run(t *testing.T) (stop func()) {
 	t.Helper()
-	var servers []*http.Server
+	var stops []func() error
 	for addr, handler := range p {
 		listener, err := net.Listen("tcp", addr)
 		if err != nil {
@@ -99,16 +98,16 @@ func (p pod) run(t *testing.T) (stop func()) {
 		}
 		server := &http.Server{Handler: handler}
 		go server.Serve(listener)
-		servers = append(servers, server)
+		stops = append(stops, server.Close, listener.Close) // Close does not know the listener before Serve has begun
 	}
 	return func() {
-		for _, server := range servers {
-			server.Close()
+		for _, stop := range stops {
+			_ = stop()
 		}
 	}
 }
 
-// What each sidecar answers, as its source has it, and what that means.
+// The answers of each sidecar, as its source code gives them, and what they mean.
 func TestSidecarsAnswers(t *testing.T) {
 	if !inOwnNetwork(t, "") {
 		return
@@ -159,7 +158,7 @@ func TestSidecarsAnswers(t *testing.T) {
 			{pod{"127.0.0.1:19000": {envoy, 503, "INITIALIZING\n"}}, NotReady, consulURL + `status 503: "INITIALIZING"`},
 			{pod{"127.0.0.1:19000": {envoy, 503, "DRAINING\n"}}, NotReady, consulURL + `status 503: "DRAINING"`},
 			{pod{"127.0.0.1:19000": {envoy, 200, "LIVE\n"}}, Ready, consulURL + "status 200"},
-			// The startup hook of consul-dataplane says 200 too early, and is not asked.
+			// The startup hook of consul-dataplane says 200 too early, so it is not asked.
 			{pod{"127.0.0.1:20600": {"/graceful_startup", 200, ""}}, Refused, consulURL + "connection refused"},
 		},
 		"kuma": {
@@ -169,7 +168,7 @@ func TestSidecarsAnswers(t *testing.T) {
 			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "127.0.0.1:9902": {envoy, 200, "READY"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},
 			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "[::]:9902": {envoy, 200, "LIVE\n"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},
 			{pod{"127.0.0.1:9901": {envoy, 200, "LIVE\n"}, "127.0.0.1:9902": {envoy, 200, "READY"}}, Ready, kumaEnvoy + "status 200"},
-			// From 2.14 on there is no other.
+			// From 2.14 on: kuma-dp passes on what Envoy answers.
 			{pod{"[::]:9902": {envoy, 503, "NOT_READY"}}, NotReady, kumaOwn + `status 503: "NOT_READY"`},
 			{pod{"[::]:9902": {envoy, 503, "envoy not ready\n"}}, NotReady, kumaOwn + `status 503: "envoy not ready"`},
 			{pod{"[::]:9902": {envoy, 503, "TERMINATING"}}, NotReady, kumaOwn + `status 503: "TERMINATING"`},
@@ -202,9 +201,9 @@ func TestSidecarsAnswers(t *testing.T) {
 	}
 }
 
-// Istio's Envoy listens on 15021 a moment before the agent says 200: that ends the
-// longest pause.
-func TestIstioKnock(t *testing.T) {
+// Istio's Envoy listens on 15021 a moment before the agent says 200. The knock that notices
+// it ends even the longest pause.
+func TestIstioEarlyKnock(t *testing.T) {
 	if !inOwnNetwork(t, "") {
 		return
 	}
@@ -216,21 +215,18 @@ func TestIstioKnock(t *testing.T) {
 		}
 		says(status + "\r\n")(conn)
 	})
-	listening := make(chan net.Listener, 1)
-	time.AfterFunc(50*time.Millisecond, func() {
-		started.Store(true)
-		listener, err := net.Listen("tcp", "127.0.0.1:15021")
-		if err != nil {
-			t.Error(err)
+	target := mustParse(t, "istio")
+	early := target.EarlyKnock[0]
+	target.EarlyKnock[0] = ProbeFunc(func(ctx context.Context) Answer {
+		answer := early.Probe(ctx)
+		if !started.Swap(true) {
+			serve(t, "127.0.0.1:15021", hang)
 		}
-		listening <- listener
+		return answer
 	})
 	var events []Event
 	policy := Policy{Initial: time.Hour, Max: time.Hour, Observe: func(e Event) { events = append(events, e) }}
-	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
-	defer cancel()
-	err := For(ctx, mustParse(t, "istio"), policy)
-	(<-listening).Close()
+	err := For(withTimeout(t, time.Minute), target, policy)
 	if err != nil || len(events) != 2 || events[0].Answer.Outcome != NotReady || !events[1].Knocked {
 		t.Errorf("%v, after %+v", err, events)
 	}

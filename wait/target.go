@@ -14,25 +14,37 @@ import (
 	"github.com/startgate/startgate/wait/nearest"
 )
 
-// Target is something to wait for. Only Prober is needed.
+// Target is something to wait for. Only Prober is required.
+//
+// Knock and EarlyKnock make a wait notice early that the target has started: see [For].
+// Their probers should only connect. An answer of Refused means that nothing listens;
+// any other answer means that something does.
 type Target struct {
-	Name    string   // of the sidecar, or the URL without credentials
-	Prober  Prober   // tells whether it is ready
-	Knock   []Prober // where to knock during a pause: in this order, Refused means that nobody is there
-	Sidecar *Sidecar // when it was given by name
-
-	own int // how many of Knock are where Prober asks
+	Name       string   // the sidecar's name, or the URL without credentials
+	Prober     Prober   // finds out whether it is ready
+	Knock      []Prober // the ports that Prober sends requests to
+	EarlyKnock []Prober // ports of the same sidecar that refuse until shortly before it is ready
+	Sidecar    *Sidecar // nil if the target was not given by a sidecar's name
 }
 
-// scheme is how the targets of one URL scheme are made.
+// ports returns where to knock, in this order.
+func (t Target) ports() []Prober { return slices.Concat(t.Knock, t.EarlyKnock) }
+
+// Listens reports whether anything listens on a port of t, ready or not. A port that does
+// not answer before ctx ends counts as one with a listener.
+func (t Target) Listens(ctx context.Context) bool {
+	return slices.ContainsFunc(t.ports(), func(port Prober) bool { return port.Probe(ctx).Outcome != Refused })
+}
+
+// scheme describes the URLs of one scheme.
 type scheme struct {
-	port    string   // the default port; without one the URL must have it
-	path    bool     // it names a file of this machine, not a host
-	options []string // what its fragment may hold
+	port    string   // the default port; if empty, the URL must have one
+	path    bool     // whether the URL names a file of this machine, not a host
+	options []string // the options allowed in the fragment
 	prober  func(*url.URL, *endpoint, options) Prober
 }
 
-// schemes is the one table of URL schemes.
+// schemes holds all URL schemes.
 var schemes = map[string]scheme{
 	"http":     {port: "80", options: []string{"status", "header", "body"}, prober: newHTTP},
 	"https":    {port: "443", options: []string{"status", "header", "body", "ca", "insecure"}, prober: newHTTP},
@@ -47,25 +59,33 @@ var schemes = map[string]scheme{
 	"file":     {path: true, prober: newFile},
 }
 
-// Parse makes a target of the name of a sidecar (see [Sidecars]) or a URL.
+// Parse makes a target from the name of a sidecar (see [Sidecars]) or from a URL. This is
+// when the target is ready:
 //
 //	istio                     the sidecar of that name is ready
-//	http://HOST[:80]/PATH     GET answers 200 (also https)
+//	http://HOST[:80]/PATH     GET is answered with status 200 (also https)
 //	tcp://HOST:PORT           a connection is accepted
 //	unix:///PATH              a connection is accepted
-//	redis://HOST[:6379]       PING is answered (also rediss, with TLS)
-//	postgres://HOST[:5432]    a startup message is answered, by PQping's rule
+//	redis://HOST[:6379]       PING gets a reply (also rediss, with TLS)
+//	postgres://HOST[:5432]    a startup message gets a reply that PQping accepts
 //	mysql://HOST[:3306]       the server sends its greeting
-//	grpc://HOST:PORT/SERVICE  grpc.health.v1 says SERVING (also grpcs)
+//	grpc://HOST:PORT/SERVICE  grpc.health.v1 says SERVING (also grpcs, with TLS)
 //	file:///PATH              the file exists and is not empty
 //
-// The fragment, which is never sent, has options joined by "&", their values
-// percent-encoded. For http and https: status=N or status=N-M (may be repeated),
-// header=Name:value, and body=TEXT, which an accepted answer's body must be. For
-// https, rediss and grpcs: ca=/PATH, a file of PEM certificates to trust instead
-// of the system's, which is read now, and insecure, to trust any.
+// The fragment holds options, joined by "&", with percent-encoded values. It is never sent.
+// Options of http and https:
 //
-// The name localhost means 127.0.0.1 and ::1. User information is accepted and
+//	status=N or status=N-M    the statuses to accept instead of 200; may be repeated
+//	header=Name:value         a header to send; may be repeated
+//	body=TEXT                 the body that an accepted answer must have
+//
+// Options of https, rediss and grpcs:
+//
+//	ca=/PATH                  a file of PEM certificates to trust instead of the system's;
+//	                          Parse reads it
+//	insecure                  trust any certificate
+//
+// The host localhost means 127.0.0.1 and ::1. User information in the URL is accepted but
 // never sent. Errors say what to write instead and hold no credentials.
 func Parse(s string) (Target, error) {
 	s = strings.TrimSpace(s)
@@ -74,7 +94,7 @@ func Parse(s string) (Target, error) {
 	}
 	u, err := url.Parse(s)
 	if err != nil {
-		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), urlFault(err))
+		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), urlReason(err))
 	}
 	target, err := parseURL(u)
 	if err == errNotFragment || err == errNotPath {
@@ -86,8 +106,9 @@ func Parse(s string) (Target, error) {
 	return target, nil
 }
 
-// ParseList makes targets of a comma-separated list. A comma inside a URL is
-// written %2C. "none" is the list of no targets.
+// ParseList makes targets from a comma-separated list of what [Parse] accepts. A comma
+// inside a URL is written %2C. The list "none" has no targets; an empty one is an error.
+// The error joins the errors of all items.
 func ParseList(s string) ([]Target, error) {
 	if strings.TrimSpace(s) == "none" {
 		return nil, nil
@@ -95,11 +116,11 @@ func ParseList(s string) ([]Target, error) {
 	return parseList(s, Parse)
 }
 
-// errRest is what follows a URL in a list and is nothing: perhaps what stood after a
-// comma in a password, a query or a header, and so not shown.
-var errRest = errors.New("cannot use what follows a URL and a comma: it is no target; a comma inside a URL is written %2C")
+// errAfterComma is for an item of a list that is no target and follows a URL. It may be the
+// part after a comma in a password, a query or a header, so it is not shown.
+var errAfterComma = errors.New("cannot use what follows a URL and a comma: it is no target; a comma inside a URL is written %2C")
 
-// parseList makes targets of a comma-separated list, each by parse.
+// parseList makes targets from a comma-separated list, each with parse.
 func parseList(s string, parse func(string) (Target, error)) ([]Target, error) {
 	var (
 		targets  []Target
@@ -108,8 +129,8 @@ func parseList(s string, parse func(string) (Target, error)) ([]Target, error) {
 	)
 	for item := range strings.SplitSeq(s, ",") {
 		target, err := parse(item)
-		if afterURL && errors.As(err, new(strangeName)) {
-			err = errRest
+		if afterURL && errors.As(err, new(unknownNameError)) {
+			err = errAfterComma
 		}
 		afterURL = afterURL || strings.Contains(item, "://")
 		targets = append(targets, target)
@@ -140,35 +161,35 @@ func parseName(name string) (Target, error) {
 		return Target{}, fmt.Errorf("cannot wait for %s: %s", name, sidecar.Note)
 	}
 	target := Target{Name: name, Sidecar: sidecar}
-	var places inTurn
+	var probers firstReachable
 	for _, ready := range sidecar.Ready {
-		place, err := Parse(ready)
+		parsed, err := Parse(ready)
 		if err != nil {
 			return Target{}, err
 		}
-		places = append(places, place.Prober)
-		target.Knock = append(target.Knock, place.Knock...)
+		probers = append(probers, parsed.Prober)
+		target.Knock = append(target.Knock, parsed.Knock...)
 	}
-	target.own = len(target.Knock)
-	if host, port, ok := strings.Cut(sidecar.Knock, ":"); ok {
-		target.Knock = append(target.Knock, knock{newEndpoint(host, port)})
+	if host, port, ok := strings.Cut(sidecar.EarlyKnock, ":"); ok {
+		target.EarlyKnock = []Prober{knock{newEndpoint(host, port)}}
 	}
-	target.Prober = places
+	target.Prober = probers
 	return target, nil
 }
 
-// inTurn is a [Prober] of the first place that does not refuse.
-type inTurn []Prober
+// firstReachable is a [Prober] that returns the answer of the first prober that is not
+// refused, or that of the first one if all are.
+type firstReachable []Prober
 
-func (places inTurn) Probe(ctx context.Context) (answer Answer) {
-	for i, place := range places {
-		next := place.Probe(ctx)
-		if i == 0 || next.Outcome != Refused {
-			answer = next
-		}
-		if next.Outcome != Refused {
-			break
-		}
+// Probe implements [Prober].
+func (probers firstReachable) Probe(ctx context.Context) Answer {
+	first := probers[0].Probe(ctx)
+	answer := first
+	for i := 1; answer.Outcome == Refused && i < len(probers); i++ {
+		answer = probers[i].Probe(ctx)
+	}
+	if answer.Outcome == Refused {
+		return first
 	}
 	return answer
 }
@@ -191,16 +212,16 @@ func unknownTarget(name string) error {
 	return unknownSidecar(name, names, "http://localhost:8080/healthz")
 }
 
-// unknownSidecar is an error that says what to write instead.
+// unknownSidecar returns the error for a name that is not in names.
 func unknownSidecar(name string, names []string, url string) error {
 	if near := nearest.To(name, names); near != "" {
 		return fmt.Errorf("unknown sidecar %q: did you mean %s?", name, near)
 	}
-	return strangeName{fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)}
+	return unknownNameError{fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)}
 }
 
-// strangeName is the error of a name that is not near to any.
-type strangeName struct{ error }
+// unknownNameError is the error for a name that is similar to no known one.
+type unknownNameError struct{ error }
 
 func parseURL(u *url.URL) (Target, error) {
 	scheme, ok := schemes[u.Scheme]
@@ -217,15 +238,15 @@ func parseURL(u *url.URL) (Target, error) {
 	}
 	target := Target{Name: redact(u), Prober: scheme.prober(u, endpoint, options)}
 	if endpoint.isLocal() {
-		target.Knock, target.own = []Prober{knock{endpoint}}, 1
+		target.Knock = []Prober{knock{endpoint}}
 	}
 	return target, nil
 }
 
-// errNotPath says that what looks like a path may be the end of a password.
+// errNotPath is for a URL whose path may in fact be the end of a password.
 var errNotPath = errors.New("a / in a password must be written %2F, and an @ in a path %40")
 
-// endpoint returns where a target of this scheme listens.
+// endpoint returns the endpoint of a URL of this scheme.
 func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 	if s.path {
 		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
@@ -252,14 +273,14 @@ func isPort(s string) bool {
 	return err == nil && port > 0
 }
 
-// schemesMeant are other names of schemes.
-var schemesMeant = map[string]string{
+// schemeAliases holds other names of schemes.
+var schemeAliases = map[string]string{
 	"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis", "valkeys": "rediss", "h2c": "grpc",
 }
 
 func unknownScheme(name string) error {
-	if meant := schemesMeant[name]; meant != "" {
-		return fmt.Errorf("unknown scheme %q: write %s://", name, meant)
+	if alias := schemeAliases[name]; alias != "" {
+		return fmt.Errorf("unknown scheme %q: write %s://", name, alias)
 	}
 	known := slices.Sorted(maps.Keys(schemes))
 	if near := nearest.To(name, known); near != "" {

@@ -10,14 +10,14 @@ import (
 
 // addresses returns where a target is asked and where it is knocked.
 func addresses(target Target) (asks, knocks []string) {
-	places, several := target.Prober.(inTurn)
+	probers, several := target.Prober.(firstReachable)
 	if !several {
-		places = inTurn{target.Prober}
+		probers = firstReachable{target.Prober}
 	}
-	for _, place := range places {
-		asks = append(asks, place.(*conversation).addrs...)
+	for _, prober := range probers {
+		asks = append(asks, prober.(*connProbe).addrs...)
 	}
-	for _, k := range target.Knock {
+	for _, k := range target.ports() {
 		knocks = append(knocks, k.(knock).addrs...)
 	}
 	return asks, knocks
@@ -209,7 +209,7 @@ func TestParseListHidesCommas(t *testing.T) {
 		}
 	}
 	_, err := ParseQuitList("http://localhost:1/#header=Authorization:s3c,r3t", func(string) string { return "" })
-	if err == nil || err.Error() != errRest.Error() {
+	if err == nil || err.Error() != errAfterComma.Error() {
 		t.Errorf("%v", err)
 	}
 }

@@ -6,9 +6,9 @@ import (
 	"net/url"
 )
 
-// newTCP is for tcp:// and unix://: ready when a connection is accepted.
+// newTCP returns the prober for tcp:// and unix://: ready when a connection is accepted.
 func newTCP(u *url.URL, e *endpoint, o options) Prober {
-	return newConversation(u, e, o, "connect", func(context.Context, net.Conn) Answer {
-		return aListener
+	return newConnProbe(u, e, o, "connect", func(context.Context, net.Conn) Answer {
+		return accepted
 	})
 }

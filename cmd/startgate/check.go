@@ -54,8 +54,8 @@ func checkTargets(w io.Writer, targets []wait.Target) {
 		at := target.Name
 		if target.Sidecar != nil {
 			at = strings.Join(target.Sidecar.Ready, ", ")
-			if target.Sidecar.Knock != "" {
-				at += " (and knocks at " + target.Sidecar.Knock + ")"
+			if target.Sidecar.EarlyKnock != "" {
+				at += " (and knocks at " + target.Sidecar.EarlyKnock + ")"
 			}
 		}
 		fmt.Fprintf(w, "%s\t%s\n", target.Name, at)

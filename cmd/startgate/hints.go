@@ -56,16 +56,17 @@ func hintGone(_ context.Context, s waitState) string {
 
 // hintMovedPort is for a sidecar whose ready port refuses while its early port answers.
 func hintMovedPort(ctx context.Context, s waitState) string {
-	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || s.target.Sidecar.Knock == "" {
+	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil {
 		return ""
 	}
 	ctx, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
-	knocks := s.target.Knock
-	if knocks[len(knocks)-1].Probe(ctx).Outcome == wait.Refused {
-		return ""
+	for _, port := range s.target.EarlyKnock {
+		if port.Probe(ctx).Outcome != wait.Refused {
+			return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
+		}
 	}
-	return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
+	return ""
 }
 
 // hintNotInjected is for a mesh's sidecar that listens on none of its ports.

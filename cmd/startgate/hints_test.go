@@ -18,7 +18,7 @@ func TestHintIsBounded(t *testing.T) {
 			<-ctx.Done()
 			return wait.Answer{Outcome: wait.Timeout}
 		})
-		target := wait.Target{Sidecar: &wait.Sidecar{Knock: "localhost:15021"}, Knock: []wait.Prober{hangs}}
+		target := wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{hangs}}
 		hintMovedPort(context.Background(), waitState{target: target, last: wait.Answer{Outcome: wait.Refused}})
 	})
 }

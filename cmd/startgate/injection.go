@@ -64,10 +64,8 @@ func lookForIstio(ctx context.Context, p plan, attempt time.Duration) presence {
 
 // signOfSidecar returns what shows that the sidecar exists, or nothing.
 func signOfSidecar(ctx context.Context, target wait.Target) string {
-	for _, knock := range target.Knock {
-		if knock.Probe(ctx).Outcome != wait.Refused {
-			return "its port answers"
-		}
+	if target.Listens(ctx) {
+		return "its port answers"
 	}
 	if wait.Redirected(ctx) {
 		return "outbound traffic is redirected to a proxy that does not listen"

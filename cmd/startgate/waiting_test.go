@@ -42,7 +42,7 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 		p := &progress{
 			gate: &gate{log: slog.New(slog.NewTextHandler(&log, nil))}, began: time.Now(),
 			last:   wait.Answer{Outcome: wait.Refused},
-			target: wait.Target{Sidecar: &wait.Sidecar{Knock: "localhost:15021"}, Knock: []wait.Prober{slow}},
+			target: wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{slow}},
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		time.AfterFunc(hintAfter+100*time.Millisecond, cancel)

@@ -4,7 +4,7 @@ package wait
 
 import "syscall"
 
-// lingerNot makes closing fd reset its connection.
-func lingerNot(fd uintptr) {
+// resetOnClose makes close(2) of a socket reset its connection.
+func resetOnClose(fd uintptr) {
 	_ = syscall.SetsockoptLinger(int(fd), syscall.SOL_SOCKET, syscall.SO_LINGER, &syscall.Linger{Onoff: 1})
 }
