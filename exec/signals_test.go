@@ -19,13 +19,31 @@ func catch(t *testing.T, signals ...syscall.Signal) *Signals {
 	return s
 }
 
+// raise sends a signal to this process.
+func raise(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		t.Error(err)
+	}
+}
+
+// next returns the next signal that s has caught and not read, and waits for it.
+func next(t *testing.T, s *Signals) syscall.Signal {
+	t.Helper()
+	select {
+	case sig := <-s.arrived:
+		return sig.(syscall.Signal)
+	case <-time.After(10 * time.Second):
+		t.Fatal("no signal was caught")
+		return 0
+	}
+}
+
 // send sends a signal to this process and waits until it has been caught.
 func send(t *testing.T, s *Signals, sig syscall.Signal) {
 	t.Helper()
 	had := len(s.arrived)
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		t.Fatal(err)
-	}
+	raise(t, sig)
 	for deadline := time.Now().Add(10 * time.Second); len(s.arrived) == had; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s was not caught", SignalName(sig))
@@ -45,13 +63,6 @@ func wantSignal(t *testing.T, err error, want syscall.Signal) {
 func untilDone(ctx context.Context) error {
 	<-ctx.Done()
 	return context.Cause(ctx)
-}
-
-// raise sends a signal to this process.
-func raise(t *testing.T, sig syscall.Signal) {
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestDoIsInterruptedByASignal(t *testing.T) {
