@@ -64,8 +64,8 @@ func writeBeyondLimit(t *testing.T) error {
 	return err
 }
 
-// The signal of another process may be pending when the own ones are dropped. It was
-// once dropped with them.
+// A signal of another process may still be pending when the own ones are dropped. It
+// was once dropped with them.
 func TestWithoutWriteSignalsKeepsOthers(t *testing.T) {
 	for _, sig := range writeSignals {
 		s := catch(t, sig)
