@@ -5,15 +5,15 @@ import (
 	"strings"
 )
 
-// DefaultPath is where [Find] is to look when PATH is not set at all: what
-// confstr(_CS_PATH) says on common systems, with /usr/local/bin before it.
-const DefaultPath = "/usr/local/bin:/bin:/usr/bin"
+// defaultPath is the search path when PATH is not set: what confstr(3) returns for
+// _CS_PATH on common systems, with /usr/local/bin before it.
+const defaultPath = "/usr/local/bin:/bin:/usr/bin"
 
-// Environ returns the environment as this process received it: every entry,
-// byte for byte and in its order, also duplicates, empty ones and those without
-// an equals sign, which [os.Environ] drops. What [os.Setenv] changed since is
-// not in it. The source is /proc/self/environ; where that cannot be read it
-// returns os.Environ().
+// Environ returns the environment as this process received it: every entry, byte for
+// byte and in the same order, including duplicates, empty entries and entries without
+// an equals sign, which [os.Environ] drops. It does not contain what [os.Setenv]
+// changed since. It reads /proc/self/environ (proc(5)); if it cannot, it returns
+// os.Environ().
 func Environ() []string {
 	block, err := os.ReadFile("/proc/self/environ")
 	if err != nil {
@@ -31,13 +31,13 @@ func entries(block string) []string {
 }
 
 // SearchPath returns the value of the first PATH entry of environ, as getenv(3)
-// would, or [DefaultPath] when there is none. A PATH that is set and empty stays
-// empty: it means the current directory.
+// would, or /usr/local/bin:/bin:/usr/bin when there is none. A PATH that is set and
+// empty stays empty: it means the current directory.
 func SearchPath(environ []string) string {
 	for _, entry := range environ {
 		if value, ok := strings.CutPrefix(entry, "PATH="); ok {
 			return value
 		}
 	}
-	return DefaultPath
+	return defaultPath
 }

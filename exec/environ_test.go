@@ -1,5 +1,7 @@
 package exec
 
+// This file tests that the environment is read unchanged, and PATH taken from it.
+
 import (
 	"os"
 	"slices"
@@ -33,12 +35,12 @@ func FuzzEntries(f *testing.F) {
 	f.Fuzz(func(t *testing.T, block string) {
 		again := strings.Join(append(entries(block), ""), "\x00")
 		if again != block && again != block+"\x00" {
-			t.Errorf("entries(%q) are %q", block, again)
+			t.Errorf("entries(%q), joined again, = %q", block, again)
 		}
 	})
 }
 
-func TestEnvironIsWhatTheProcessReceived(t *testing.T) {
+func TestEnvironIgnoresSetenv(t *testing.T) {
 	if _, err := os.Stat("/proc/self/environ"); err != nil {
 		t.Skip("needs /proc")
 	}
@@ -57,8 +59,8 @@ func TestSearchPath(t *testing.T) {
 		environ []string
 		want    string
 	}{
-		{nil, DefaultPath},
-		{[]string{"HOME=/", "PATHS=/x", "PATH"}, DefaultPath},
+		{nil, defaultPath},
+		{[]string{"HOME=/", "PATHS=/x", "PATH"}, defaultPath},
 		{[]string{"PATH=/a:/b"}, "/a:/b"},
 		{[]string{"PATH="}, ""},
 		{[]string{"PATH=/first", "PATH=/second"}, "/first"},

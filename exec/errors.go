@@ -7,36 +7,35 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The exit codes of a program that could not be run, as env(1), timeout(1) and
-// every shell have them.
+// Exit codes for a program that could not be run, the same as those of env(1),
+// timeout(1) and every shell.
 const (
-	CodeCannotRun = 126 // it exists and cannot be run
-	CodeNotFound  = 127 // it, or the interpreter it names, does not exist
+	CodeCannotRun = 126 // the program exists and cannot be run
+	CodeNotFound  = 127 // the program, or the interpreter it names, does not exist
 )
 
-// ExitError says that a program could not be run.
+// ExitError reports that a program could not be run.
 type ExitError struct {
-	Code int   // what to exit with: CodeCannotRun or CodeNotFound
+	Code int   // the exit code to use: CodeCannotRun or CodeNotFound
 	Err  error // names the program and the cause
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }
 func (e *ExitError) Unwrap() error { return e.Err }
 
-// SignalError says that a signal ended what was going on. Its exit code is
-// 128 plus the signal's number.
+// SignalError reports that a signal interrupted the operation.
 type SignalError struct {
 	Signal syscall.Signal
 }
 
 func (e *SignalError) Error() string { return "ended by " + SignalName(e.Signal) }
 
-// Code returns 128 plus the signal's number, a shell's code for a program that
-// the signal ended.
+// Code returns 128 plus the signal's number: the exit code that a shell gives for a
+// program that the signal ended.
 func (e *SignalError) Code() int { return 128 + int(e.Signal) }
 
-// SignalName returns the name of a signal as kill(1) writes it, such as SIGTERM,
-// or "signal 40" for one without a name.
+// SignalName returns the name of a signal, such as SIGTERM, or "signal 40" for a
+// signal without a name.
 func SignalName(s syscall.Signal) string {
 	if name := unix.SignalName(s); name != "" {
 		return name

@@ -1,5 +1,7 @@
 package exec_test
 
+// This file shows how the package is used.
+
 import (
 	"context"
 	"errors"
@@ -24,7 +26,7 @@ func ExampleFind() {
 	// 127
 }
 
-// The main goroutine is to be locked to its thread, from an init function on.
+// A real program locks its main goroutine to its thread in an init function.
 func ExampleSupervise() {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -33,7 +35,7 @@ func ExampleSupervise() {
 
 	program := exec.Program{Path: "/bin/sh", Args: []string{"sh", "-c", "kill -TERM $$"}, Env: exec.Environ()}
 	code, err := exec.Supervise(program, signals, exec.Options{
-		Degraded: func(err error) { fmt.Println("does without:", err) },
+		Degraded: func(err error) { fmt.Println("degraded:", err) },
 	})
 	fmt.Println(code, err)
 	// Output: 143 <nil>

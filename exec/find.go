@@ -12,23 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the file that execvp(3) would run for name, as execve wants it.
+// Find returns the file that execvp(3) would run for name, for [Program].
 //
-// A name with a slash is used as it is. Any other is looked for in the
+// A name with a slash is used as it is. Any other name is looked up in the
 // directories of path (see [SearchPath]), in order; an empty directory means the
-// current one. A directory, a file without permission, one whose interpreter cannot
-// be run, or an entry of path that cannot be searched is passed over, and remembered
-// for the error.
+// current one. Find skips a match that is a directory, has no execute permission, or
+// needs an interpreter that cannot be run, and any directory that it may not search.
+// If nothing else matches, the error is about one of these.
 //
-// The error is an [*ExitError]: CodeNotFound when there is no such file, or when
-// the interpreter that it names, in its #! line or as an ELF program's dynamic
-// linker, does not exist; CodeCannotRun when it is there and may not be run.
+// The error is an [*ExitError]. Its code is CodeNotFound when there is no such file,
+// or when the interpreter that the file names, in its #! line or as an ELF program's
+// dynamic linker, does not exist. It is CodeCannotRun when the file exists and cannot
+// be run.
 func Find(name, path string) (string, error) {
 	if name == "" {
 		return "", notFound("cannot run the program: its name is empty")
 	}
 	if strings.Contains(name, "/") {
-		return name, examine(name)
+		return name, checkExecutable(name)
 	}
 	var denied, missing error
 	for dir := range strings.SplitSeq(path, ":") {
@@ -36,28 +37,29 @@ func Find(name, path string) (string, error) {
 		if dir != "" {
 			file = dir + "/" + name
 		}
-		switch err := examine(file); {
+		switch err := checkExecutable(file); {
 		case err == nil:
 			return file, nil
 		case errors.Is(err, fs.ErrPermission):
 			denied = cmp.Or(denied, err)
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			missing = cmp.Or(missing, err) // it is there, and what it needs is not
+			missing = cmp.Or(missing, err) // the file exists, its interpreter does not
 		}
 	}
 	return "", cmp.Or(denied, missing, notFound("cannot run %s: not found in PATH=%s", name, path))
 }
 
-// examine tells why execve would not run file, as an [*ExitError].
-func examine(file string) error {
-	if err := runnable(file); err != nil {
+// checkExecutable returns an [*ExitError] if execve would not run file.
+func checkExecutable(file string) error {
+	if err := checkFile(file); err != nil {
 		return exitError(file, err)
 	}
-	return interpreted(file)
+	return checkInterpreter(file)
 }
 
-// runnable tells why the kernel would not execute file; nil when it would try.
-func runnable(file string) error {
+// checkFile returns why the kernel would refuse to execute file itself, whatever its
+// contents are; nil if it would not refuse.
+func checkFile(file string) error {
 	info, err := os.Stat(file)
 	switch {
 	case err != nil:
@@ -73,7 +75,7 @@ func runnable(file string) error {
 	return nil
 }
 
-// refusal is why execve says EACCES, where that alone would not explain it.
+// refusal explains an EACCES of execve better than its own text does.
 type refusal string
 
 func (r refusal) Error() string      { return string(r) }
@@ -84,7 +86,7 @@ const (
 	errSpecial   refusal = "is not a regular file"
 )
 
-// exitError gives the failure to run file its code and its text.
+// exitError returns the failure to run file as an [*ExitError].
 func exitError(file string, err error) error {
 	err = withoutPath(err)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -97,7 +99,8 @@ func exitError(file string, err error) error {
 	return cannotRun("cannot run %s: %w%s", file, err, hint)
 }
 
-// withoutPath returns the cause of a failure whose text names the path already.
+// withoutPath returns the cause in an [*fs.PathError], for a message that names the
+// path itself.
 func withoutPath(err error) error {
 	var path *fs.PathError
 	if errors.As(err, &path) {

@@ -1,5 +1,7 @@
 package exec
 
+// This file tests which file Find chooses, and how it explains that there is none.
+
 import (
 	"errors"
 	"io/fs"
@@ -9,8 +11,8 @@ import (
 	"testing"
 )
 
-// write makes a file in the current directory.
-func write(t testing.TB, path, text string, mode os.FileMode) {
+// writeFile writes a file and makes its folder.
+func writeFile(t testing.TB, path, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
@@ -20,17 +22,18 @@ func write(t testing.TB, path, text string, mode os.FileMode) {
 	}
 }
 
-// The binary's tests compare with execvp; here is what callers rely on.
+// cmd/startgate/tests compares Find with execvp; these are the results that callers
+// rely on.
 func TestFind(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "a/it", "#!/bin/sh\n", 0o755)
-	write(t, "b/it", "#!/bin/sh\n", 0o755)
-	write(t, "it", "#!/bin/sh\n", 0o755)
-	write(t, "denied/it", "#!/bin/sh\n", 0o644)
-	write(t, "denied2/it", "#!/bin/sh\n", 0o644)
-	write(t, "orphan", "#! /no/such/shell\n", 0o755)
-	write(t, "c/orphan", "#!/bin/sh\n", 0o755)
-	write(t, "denied/orphan", "#! /no/such/shell\n", 0o644)
+	writeFile(t, "a/it", "#!/bin/sh\n", 0o755)
+	writeFile(t, "b/it", "#!/bin/sh\n", 0o755)
+	writeFile(t, "it", "#!/bin/sh\n", 0o755)
+	writeFile(t, "denied/it", "#!/bin/sh\n", 0o644)
+	writeFile(t, "denied2/it", "#!/bin/sh\n", 0o644)
+	writeFile(t, "orphan", "#! /no/such/shell\n", 0o755)
+	writeFile(t, "c/orphan", "#!/bin/sh\n", 0o755)
+	writeFile(t, "denied/orphan", "#! /no/such/shell\n", 0o644)
 	for _, test := range []struct {
 		name, path string
 		want       string
@@ -48,7 +51,7 @@ func TestFind(t *testing.T) {
 		{name: "./none", path: "a", code: 127, text: "cannot run ./none: no such file or directory"},
 		{name: "", path: "a", code: 127, text: "cannot run the program: its name is empty"},
 		{name: "a/", path: "a", code: 126, text: "cannot run a/: is a directory"},
-		// execvp looks on after ENOENT, which was once the end of the search here.
+		// execvp searches on after ENOENT; Find once stopped there.
 		{name: "orphan", path: ".:c", want: "c/orphan"},
 		{name: "orphan", path: ".:denied", code: 126, text: "cannot run denied/orphan: permission denied"},
 		{name: "orphan", path: "it:.:none", code: 127, text: "cannot run ./orphan: its interpreter /no/such/shell does not exist"},
@@ -70,7 +73,7 @@ func TestFind(t *testing.T) {
 
 func TestFindErrorHasItsCause(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "denied", "", 0o644)
+	writeFile(t, "denied", "", 0o644)
 	if _, err := Find("./none", ""); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("%v is not fs.ErrNotExist", err)
 	}

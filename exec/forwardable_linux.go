@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// forwardableHere are PWR and the real-time signals.
-var forwardableHere = func() []syscall.Signal {
+// platformForwardable are PWR and the real-time signals.
+var platformForwardable = func() []syscall.Signal {
 	signals := []syscall.Signal{syscall.SIGPWR}
 	for sig := syscall.Signal(35); sig <= 64; sig++ {
 		signals = append(signals, sig)
@@ -14,11 +14,12 @@ var forwardableHere = func() []syscall.Signal {
 	return signals
 }()
 
-// ignored tells whether sig is ignored. Of TSTP, TTIN, TTOU and CONT that this
-// process inherited so, [os/signal.Ignored] does not know.
+// ignored reports whether sig is ignored. It asks the kernel, because
+// [os/signal.Ignored] does not know of TSTP, TTIN, TTOU and CONT that this process
+// inherited as ignored.
 func ignored(sig syscall.Signal) bool {
 	const sigIgn = 1
-	var action [8]uintptr // struct kernel_sigaction begins with the handler, and is shorter
+	var action [8]uintptr // struct kernel_sigaction: the handler comes first, and the rest is shorter
 	_, _, errno := syscall.RawSyscall6(syscall.SYS_RT_SIGACTION, uintptr(sig),
 		0, uintptr(unsafe.Pointer(&action)), 8, 0, 0)
 	return errno == 0 && action[0] == sigIgn

@@ -11,32 +11,34 @@ import (
 	"strings"
 )
 
-// headSize is how much of a file the kernel looks at (BINPRM_BUF_SIZE).
+// headSize is how many bytes of a file the kernel examines (BINPRM_BUF_SIZE).
 const headSize = 256
 
-// interpreted checks the programs that file itself needs to be run by: execve says
-// no more than ENOENT when one is missing, about a file that is there.
-func interpreted(file string) error {
-	if code, err := interpretation(file, maxInterpreters); err != nil {
+// checkInterpreter returns an [*ExitError] if the interpreter of file, or the
+// interpreter's own, cannot be run. execve returns only ENOENT when one is missing,
+// although file itself exists.
+func checkInterpreter(file string) error {
+	if code, err := interpreterProblem(file, maxInterpreters); err != nil {
 		return &ExitError{code, fmt.Errorf("cannot run %s: %w", file, err)}
 	}
 	return nil
 }
 
-// maxInterpreters is how many interpreters, each a script for the next, the kernel
-// goes through (execve(2)).
+// maxInterpreters is how many interpreters the kernel goes through, each a script
+// that names the next one (execve(2)).
 const maxInterpreters = 5
 
-// interpretation returns why nothing can run file, and the exit code for that.
-func interpretation(file string, depth int) (int, error) {
+// interpreterProblem returns why the interpreter of file cannot be run, and the exit
+// code for that. It follows at most depth interpreters.
+func interpreterProblem(file string, depth int) (int, error) {
 	interpreter, kind := interpreterOf(file)
 	if interpreter == "" || depth == 0 {
 		return 0, nil
 	}
-	err := withoutPath(runnable(interpreter))
+	err := withoutPath(checkFile(interpreter))
 	switch {
 	case err == nil:
-		code, err := interpretation(interpreter, depth-1)
+		code, err := interpreterProblem(interpreter, depth-1)
 		if err != nil {
 			err = fmt.Errorf("its %s %s: %w", kind, interpreter, err)
 		}
@@ -49,8 +51,8 @@ func interpretation(file string, depth int) (int, error) {
 	return CodeCannotRun, fmt.Errorf("its %s %s: %w", kind, interpreter, err)
 }
 
-// interpreterOf returns what runs file, and what that is to it; nothing for a
-// program that needs none, or that may be executed and not read.
+// interpreterOf returns the program that runs file, and the word for that. The path
+// is empty if file needs no interpreter, or may be executed but not read.
 func interpreterOf(file string) (path, kind string) {
 	head := headOf(file)
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
@@ -67,7 +69,7 @@ func interpreterOf(file string) (path, kind string) {
 	return "", ""
 }
 
-// dynamicLinkerOf returns the PT_INTERP of an ELF program, or nothing.
+// dynamicLinkerOf returns the PT_INTERP of an ELF program, or "" if it has none.
 func dynamicLinkerOf(file string) string {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -86,7 +88,7 @@ func dynamicLinkerOf(file string) string {
 	return ""
 }
 
-// headOf returns the first bytes of file; nil when it may not be read.
+// headOf returns the first bytes of file, or nil if it may not be read.
 func headOf(file string) []byte {
 	f, err := os.Open(file)
 	if err != nil {
@@ -98,8 +100,8 @@ func headOf(file string) []byte {
 	return head[:n]
 }
 
-// isText tells whether head may begin a shell script without a #! line: it has
-// no NUL byte in its first line, the rule of POSIX and bash.
+// isText reports whether head may be the beginning of a shell script without a #!
+// line: its first line has no NUL byte, the rule of POSIX and bash.
 func isText(head []byte) bool {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
 	return len(head) > 0 && !bytes.Contains(line, []byte{0})

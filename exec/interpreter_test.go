@@ -1,5 +1,7 @@
 package exec
 
+// This file tests how a program's interpreter is found and checked.
+
 import (
 	"os"
 	"path/filepath"
@@ -28,7 +30,7 @@ func TestInterpreterOf(t *testing.T) {
 		{"\x7fELF", ""},
 		{"\x7fELF" + strings.Repeat("\x02", 300), ""},
 	} {
-		write(t, "it", test.head, 0o755)
+		writeFile(t, "it", test.head, 0o755)
 		if got, _ := interpreterOf("it"); got != test.want {
 			t.Errorf("interpreterOf %q = %q, want %q", test.head, got, test.want)
 		}
@@ -38,21 +40,21 @@ func TestInterpreterOf(t *testing.T) {
 	}
 }
 
-func TestInterpretedFollowsScripts(t *testing.T) {
+func TestCheckInterpreterFollowsScripts(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "it", "#! ./as\n", 0o755)
-	write(t, "as", "#! ./last\n", 0o755)
-	err := interpreted("it")
+	writeFile(t, "it", "#! ./as\n", 0o755)
+	writeFile(t, "as", "#! ./last\n", 0o755)
+	err := checkInterpreter("it")
 	if want := "cannot run it: its interpreter ./as: its interpreter ./last does not exist"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
-	write(t, "last", "#! ./it\n", 0o755) // round and round: the kernel says so itself
-	if err := interpreted("it"); err != nil {
+	writeFile(t, "last", "#! ./it\n", 0o755) // a circle: the kernel itself reports it
+	if err := checkInterpreter("it"); err != nil {
 		t.Errorf("a circle of interpreters: %v", err)
 	}
 }
 
-// Whatever a program's file holds, looking at it ends and harms nothing.
+// Examining a file returns, whatever the file contains.
 func FuzzInterpreterOf(f *testing.F) {
 	f.Add("#!/bin/sh -e\n")
 	f.Add("#!\r\n")
@@ -61,12 +63,12 @@ func FuzzInterpreterOf(f *testing.F) {
 	}
 	file := filepath.Join(f.TempDir(), "it")
 	f.Fuzz(func(t *testing.T, text string) {
-		write(t, file, text, 0o755)
+		writeFile(t, file, text, 0o755)
 		path, kind := interpreterOf(file)
 		if kind == "interpreter" && (len(path) > headSize || strings.ContainsAny(path, " \t\n\x00")) {
 			t.Errorf("interpreterOf %q = %q", text, path)
 		}
-		_ = interpreted(file)
+		_ = checkInterpreter(file)
 		_ = notAProgram(file)
 	})
 }

@@ -1,5 +1,7 @@
 package exec
 
+// This file checks that no test leaves a goroutine behind.
+
 import (
 	"testing"
 

@@ -1,5 +1,3 @@
-//go:build unix
-
 package exec
 
 import (
@@ -8,16 +6,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// wait reaps children until the program is over, and returns its code.
+// wait reaps children until the program exits, and returns its exit code.
 func (c *child) wait() (int, error) {
 	for {
-		pid, stopped, err := nextChild(c.tty.isGiven())
+		pid, stopped, err := nextChild(c.tty.ownsJob())
 		switch {
 		case err != nil:
-			return c.waitWithout(err)
+			return c.waitWithoutWaitid(err)
 		case stopped != 0 && pid == c.pid:
-			c.tty.stopped(c.pid, stopped)
-		case stopped != 0: // an orphan, which is not this process's to continue
+			c.tty.programStopped(c.pid, stopped)
+		case stopped != 0: // an orphan, which this process does not continue
 		case pid == c.pid:
 			return c.reap()
 		default:
@@ -26,24 +24,25 @@ func (c *child) wait() (int, error) {
 	}
 }
 
-// reap takes the program's status. Until then its PID is its own.
+// reap takes the status of the program, which has exited. Until then no other process
+// can get its PID.
 func (c *child) reap() (int, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.over = true
+	c.reaped = true
 	var status unix.WaitStatus
 	if err := retry(func() error { _, err := unix.Wait4(c.pid, &status, 0, nil); return err }); err != nil {
 		return 0, fmt.Errorf("cannot wait for the program: %w", err)
 	}
-	return codeOf(status), nil
+	return exitCode(status), nil
 }
 
-// waitWithout reaps children where waitid is not to be had, for this reason. For a
-// moment after the program is over a signal may then still be sent to its PID.
-func (c *child) waitWithout(reason error) (int, error) {
-	c.options.Degraded(fmt.Errorf("cannot use waitid, and do without: %w", reason))
+// waitWithoutWaitid is wait where waitid fails, for this reason. For a moment after
+// the program has exited, a signal may then still be sent to its PID.
+func (c *child) waitWithoutWaitid(reason error) (int, error) {
+	c.options.Degraded(fmt.Errorf("waitid is unavailable, using wait4 instead: %w", reason))
 	options := 0
-	if c.tty.isGiven() {
+	if c.tty.ownsJob() {
 		options = unix.WUNTRACED
 	}
 	for {
@@ -57,25 +56,25 @@ func (c *child) waitWithout(reason error) (int, error) {
 			return 0, fmt.Errorf("cannot wait for the program: %w", err)
 		case pid != c.pid:
 		case status.Stopped():
-			c.tty.stopped(c.pid, status.StopSignal())
+			c.tty.programStopped(c.pid, status.StopSignal())
 		default:
 			c.mu.Lock()
 			defer c.mu.Unlock()
-			c.over = true
-			return codeOf(status), nil
+			c.reaped = true
+			return exitCode(status), nil
 		}
 	}
 }
 
-// codeOf is a shell's exit code for a status.
-func codeOf(status unix.WaitStatus) int {
+// exitCode returns the exit code that a shell gives for a status.
+func exitCode(status unix.WaitStatus) int {
 	if status.Signaled() {
 		return 128 + int(status.Signal())
 	}
 	return status.ExitStatus()
 }
 
-// retry calls f until a signal does not interrupt it.
+// retry calls f again as long as a signal interrupts it.
 func retry(f func() error) error {
 	for {
 		if err := f(); err != unix.EINTR {

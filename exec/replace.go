@@ -9,33 +9,34 @@ import (
 	"syscall"
 )
 
-// Program is what to run.
+// Program is a program to run.
 type Program struct {
-	Path string   // the file, from Find
-	Args []string // argv; Args[0] is the name as the user wrote it
-	Env  []string // the environment, from Environ
+	Path string   // the file to run, as Find returns it
+	Args []string // its argv; Args[0] is the name as the user wrote it
+	Env  []string // its environment, as Environ returns it
 }
 
-// shell runs a script that has no #! line, as execvp(3) does.
+// shell runs a script without a #! line, as in execvp(3).
 const shell = "/bin/sh"
 
-// Replace makes this process become the program, by execve(2). PID, parent,
-// descriptors, limits, signal mask and everything else that execve keeps are as
-// this process got them; nothing of this process remains. It returns only when
-// that failed.
+// Replace replaces this process with the program, by execve(2). The program has the
+// PID, parent, descriptors, limits, signal mask and everything else that execve keeps
+// as this process received them; nothing else of this process remains. Replace
+// returns only if it fails.
 //
-// It ends the catching of signals first. One that had arrived before that is
-// returned as a [*SignalError] and the program is not started; one that arrives
-// later ends the process by its default effect, or reaches the program. In PID 1,
-// to which the kernel applies no default effects, the remaining microseconds
-// behave otherwise: Go's runtime ends the process with code 2, and what arrives
-// inside execve is dropped, as for every PID 1 without a handler.
+// First it ends the catching of signals, which may be nil. If a signal that was given
+// to [Catch] has arrived by then and was not reported yet, Replace does not start the
+// program and returns a [*SignalError]. A signal that arrives later ends the process
+// by its default effect, or reaches the program. In PID 1, to which the kernel
+// applies no default effects, a signal in these last microseconds makes Go's runtime
+// exit with code 2, and the kernel drops one that arrives during execve, as for every
+// PID 1 without a handler.
 //
-// A text file without a #! line is run by /bin/sh. Any other failure is an
-// [*ExitError]. signals may be nil.
+// A text file without a #! line is run by /bin/sh. If the program cannot be run,
+// Replace returns an [*ExitError].
 func Replace(program Program, signals *Signals) error {
 	if os.Getpid() != 1 {
-		// Before Stop, which takes long enough for a handler that had begun to end.
+		// Before Stop, which takes long enough for a running handler to return.
 		useDefaults(signals.caught())
 	}
 	if err := signals.Stop(); err != nil {
@@ -44,8 +45,8 @@ func Replace(program Program, signals *Signals) error {
 	return run(program, func(path string, argv []string) error { return syscall.Exec(path, argv, program.Env) })
 }
 
-// run starts the program by execve, and by the shell when it is a script that the
-// kernel does not know as a program.
+// run starts the program with execve. If the kernel says that it is not a program,
+// and it is text, run starts the shell with it.
 func run(program Program, execve func(path string, argv []string) error) error {
 	err := execve(program.Path, program.Args)
 	if err == nil {
@@ -71,7 +72,7 @@ func run(program Program, execve func(path string, argv []string) error) error {
 	return exitError(shell, err)
 }
 
-// notAProgram says why the kernel does not know file as a program.
+// notAProgram returns why the kernel does not accept file as a program.
 func notAProgram(file string) string {
 	f, err := elf.Open(file)
 	if err != nil {

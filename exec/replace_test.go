@@ -1,5 +1,7 @@
 package exec
 
+// This file tests the failures of Replace; cmd/startgate/tests covers its success.
+
 import (
 	"errors"
 	"os"
@@ -9,22 +11,20 @@ import (
 	"testing"
 )
 
-// These are the ways in which Replace returns. That it does not is for the
-// binary's tests, in cmd/startgate.
 func TestReplaceReturnsOnFailure(t *testing.T) {
 	t.Chdir(t.TempDir())
-	write(t, "denied", "#!/bin/sh\n", 0o644)
-	write(t, "binary", "\x01\x00", 0o755)
-	write(t, "empty", "", 0o755)
+	writeFile(t, "denied", "#!/bin/sh\n", 0o644)
+	writeFile(t, "binary", "\x01\x00", 0o755)
+	writeFile(t, "empty", "", 0o755)
 	// An ELF header of a machine on which Go does not run: class, data, version,
 	// then type (executable) and machine (SPARC).
-	write(t, "sparc", "\x7fELF\x01\x02\x01"+strings.Repeat("\x00", 9)+"\x00\x02\x00\x02\x00\x00\x00\x01"+strings.Repeat("\x00", 28), 0o755)
+	writeFile(t, "sparc", "\x7fELF\x01\x02\x01"+strings.Repeat("\x00", 9)+"\x00\x02\x00\x02\x00\x00\x00\x01"+strings.Repeat("\x00", 28), 0o755)
 	self, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
 		t.Fatal(err)
 	}
 	self[16], self[17] = 1, 1 // its type, in either byte order: neither executable nor shared
-	write(t, "object", string(self), 0o755)
+	writeFile(t, "object", string(self), 0o755)
 	for _, test := range []struct {
 		path string
 		code int

@@ -5,14 +5,13 @@ import (
 	"unsafe"
 )
 
-// useDefaults gives the signals the kernel's own default effects, and returns
-// when no thread is in a handler of one any more.
+// useDefaults gives the signals the kernel's own default effects. It returns when
+// no thread is running a handler of them any more.
 //
-// Go's defaults are handlers: QUIT's prints all stacks, and any of them may have
-// just begun, on another thread, when execve ends that thread and with it the
-// signal. A handler blocks the signal by which AllThreadsSyscall reaches a
-// thread, so that call returns when all handlers have. It does nothing in a
-// program that uses cgo.
+// Go's defaults are handlers, too. The one of QUIT prints all stacks. And if execve
+// ends a thread on which a handler has just begun, the signal is lost. A handler
+// blocks the signal that AllThreadsSyscall sends to each thread, so that call returns
+// after all handlers have. In a program that uses cgo it fails and waits for nothing.
 func useDefaults(signals []syscall.Signal) {
 	var action [32]byte // struct kernel_sigaction: all zero is SIG_DFL, on every platform
 	for _, sig := range signals {

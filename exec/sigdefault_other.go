@@ -4,4 +4,5 @@ package exec
 
 import "syscall"
 
+// useDefaults does nothing: the signals keep the effects that Go gives them.
 func useDefaults([]syscall.Signal) {}

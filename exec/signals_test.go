@@ -1,5 +1,7 @@
 package exec
 
+// This file tests that each signal is caught, and reported exactly once.
+
 import (
 	"context"
 	"errors"
@@ -11,7 +13,7 @@ import (
 	"time"
 )
 
-// catch is Catch for a test.
+// catch is Catch, until the end of the test.
 func catch(t *testing.T, signals ...syscall.Signal) *Signals {
 	t.Helper()
 	s := Catch(signals...)
@@ -19,13 +21,31 @@ func catch(t *testing.T, signals ...syscall.Signal) *Signals {
 	return s
 }
 
+// raise sends a signal to this process.
+func raise(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(os.Getpid(), sig); err != nil {
+		t.Error(err)
+	}
+}
+
+// next returns the next signal that s has caught and not read, and waits for it.
+func next(t *testing.T, s *Signals) syscall.Signal {
+	t.Helper()
+	select {
+	case sig := <-s.arrived:
+		return sig.(syscall.Signal)
+	case <-time.After(10 * time.Second):
+		t.Fatal("no signal was caught")
+		return 0
+	}
+}
+
 // send sends a signal to this process and waits until it has been caught.
 func send(t *testing.T, s *Signals, sig syscall.Signal) {
 	t.Helper()
 	had := len(s.arrived)
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		t.Fatal(err)
-	}
+	raise(t, sig)
 	for deadline := time.Now().Add(10 * time.Second); len(s.arrived) == had; time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("%s was not caught", SignalName(sig))
@@ -47,13 +67,6 @@ func untilDone(ctx context.Context) error {
 	return context.Cause(ctx)
 }
 
-// raise sends a signal to this process.
-func raise(t *testing.T, sig syscall.Signal) {
-	if err := syscall.Kill(os.Getpid(), sig); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestDoIsInterruptedByASignal(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1, syscall.SIGUSR2)
 	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
@@ -62,7 +75,7 @@ func TestDoIsInterruptedByASignal(t *testing.T) {
 	}), syscall.SIGUSR2)
 }
 
-func TestDoIsInterruptedByASignalThatCameBefore(t *testing.T) {
+func TestDoIsInterruptedByAnEarlierSignal(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	send(t, s, syscall.SIGUSR1)
 	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
@@ -73,9 +86,9 @@ func TestDoIsInterruptedByASignalThatCameBefore(t *testing.T) {
 	}), syscall.SIGUSR1)
 }
 
-// A signal between f's last look at its context and its return was once forgotten:
-// startgate went on to wait, and to hand over in one of a hundred tries.
-func TestDoReturnsASignalThatFIgnores(t *testing.T) {
+// A signal after f had last checked its context was once lost, in one of a hundred
+// tries: startgate went on and handed over.
+func TestDoReturnsALateSignal(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
 		raise(t, syscall.SIGUSR1)
@@ -85,8 +98,8 @@ func TestDoReturnsASignalThatFIgnores(t *testing.T) {
 	wantNothingPending(t, s)
 }
 
-// The signal may also be caught when f has returned and Do has not.
-func TestDoReturnsASignalThatComesWithTheEndOfF(t *testing.T) {
+// A signal may be even later, when f returns.
+func TestDoReturnsASignalAtTheEndOfF(t *testing.T) {
 	for range 200 {
 		s := &Signals{arrived: make(chan os.Signal, 1), ending: []syscall.Signal{syscall.SIGTERM}}
 		wantSignal(t, s.Do(t.Context(), func(context.Context) error {
@@ -97,7 +110,7 @@ func TestDoReturnsASignalThatComesWithTheEndOfF(t *testing.T) {
 	}
 }
 
-// f has been interrupted, and says so in its own words.
+// f was interrupted, and its own error says so.
 func TestDoReturnsTheErrorOfF(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	own := errors.New("own")
@@ -126,7 +139,7 @@ func TestDoIsInterruptedOncePerSignal(t *testing.T) {
 	}
 }
 
-// Signals that do not end anything are queued in their order.
+// Signals that do not interrupt are queued in their order.
 func TestDoKeepsOtherSignals(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	s.CatchMore(syscall.SIGUSR2, syscall.SIGWINCH)
@@ -174,7 +187,7 @@ func TestDoAndTheEndOfItsParent(t *testing.T) {
 	}
 }
 
-// wantNothingPending stops s, which is to report no signal.
+// wantNothingPending stops s, and fails the test if that reports a signal.
 func wantNothingPending(t *testing.T, s *Signals) {
 	t.Helper()
 	if err := s.Stop(); err != nil {
@@ -189,7 +202,7 @@ func TestStopReturnsWhatArrived(t *testing.T) {
 	wantNothingPending(t, s)
 }
 
-func TestSignalsOfNothing(t *testing.T) {
+func TestStopOfNil(t *testing.T) {
 	var s *Signals
 	if err := s.Stop(); err != nil {
 		t.Error(err)
@@ -217,8 +230,8 @@ func TestSignalName(t *testing.T) {
 	}
 }
 
-// What is caught already is not caught once more, which takes time and changes nothing.
-func TestAlsoTwice(t *testing.T) {
+// A signal that is caught already is skipped, which saves time.
+func TestCatchMoreTwice(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)
 	s.CatchMore(syscall.SIGUSR2, syscall.SIGUSR1)
 	s.CatchMore(syscall.SIGUSR2)

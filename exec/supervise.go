@@ -1,5 +1,3 @@
-//go:build unix
-
 package exec
 
 import (
@@ -10,38 +8,43 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Options are for [Supervise]. Its zero value is a good one.
+// Options configures [Supervise]. The zero value is ready to use.
+//
+// The functions may be called from several goroutines at once. They should not block:
+// meanwhile no signal is forwarded.
 type Options struct {
-	// Forwarded is called after each signal that was handed on to the program.
+	// Forwarded, if not nil, is called after each signal that was sent to the program.
 	Forwarded func(syscall.Signal)
-	// Degraded is called with each thing that this machine does not permit, such as
-	// reaping orphans. The program is started all the same.
+	// Degraded, if not nil, is called with each thing that this machine does not
+	// permit, such as reaping orphans. The program is started all the same.
 	Degraded func(error)
 }
 
-// Supervise starts the program as a child process and returns when it is over,
-// with its exit code, or 128+n when signal n ended it.
+// Supervise starts the program as a child process and returns after it exits, with
+// its exit code, or 128+n when signal n ended it.
 //
-// Meanwhile it is an init: every signal of [Forwardable] is handed on to the
-// program once, those that signals has caught before too, and orphans are reaped, as
-// PID 1 and elsewhere as a subreaper. Orphans that outlive the program are left to
-// the system.
+// Until then this process is an init. It forwards every signal of [Forwardable] to
+// the program once, including those that signals caught before. It reaps orphans, as
+// PID 1 or, on Linux, as a subreaper (PR_SET_CHILD_SUBREAPER of prctl(2)). It leaves
+// orphans that outlive the program to the system.
 //
-// The program is in a process group of its own. Where this process leads a job of
-// its own on a terminal, the program gets the terminal: Ctrl-C reaches it, and not
-// this process; Ctrl-Z stops both, and a shell's fg and bg continue both. As a
-// part of a larger job, such as a pipeline or a script, the program stays in that
-// job's group: what is typed reaches it there, and is not handed on again.
+// The program gets a process group of its own. If this process is a job of its own
+// on a terminal, the program gets the terminal: Ctrl-C reaches only the program,
+// Ctrl-Z stops both, and a shell's fg and bg continue both. If this process is part
+// of a larger job, such as a pipeline or a script, the program stays in that job's
+// group: what the user types reaches it there, and is not forwarded again.
 //
-// The program's descriptors, limits, signal mask and ignored signals are those
-// that this process got. It is killed when this process ends before it.
+// The program has the descriptors, limits, signal mask and ignored signals with
+// which this process was started. On Linux, the kernel kills it when this process
+// ends first (PR_SET_PDEATHSIG).
 //
-// The main goroutine must be locked to its thread, and call it: the kernel kills
-// the program when the thread that started it ends. Calling it ends the use of
-// signals by others; they are still caught when it has returned. signals may be nil.
+// Call it from the main goroutine, locked to its thread: the kernel kills the
+// program when the thread that started it ends. Until Supervise returns, nothing
+// else may use signals, which may be nil; they are still caught afterwards.
 //
-// A signal given to [Catch] that arrived before the start ends it instead: the
-// error is a [*SignalError]. An [*ExitError] says why the program could not be run.
+// If a signal that was given to [Catch] arrived before the start and was not
+// reported yet, Supervise does not start the program and returns a [*SignalError].
+// If the program cannot be run, it returns an [*ExitError].
 func Supervise(program Program, signals *Signals, options Options) (code int, err error) {
 	if signals == nil {
 		signals = Catch()
@@ -54,14 +57,14 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	if err := signals.pendingEnd(); err != nil {
 		return 0, err
 	}
-	defer tty.takeBack()
-	app, err := start(program, tty, options)
+	defer tty.restoreForeground()
+	c, err := start(program, tty, options)
 	if err != nil {
 		return 0, err
 	}
-	stop := app.forward(signals)
+	stop := c.forward(signals)
 	defer stop()
-	return app.wait()
+	return c.wait()
 }
 
 func (o Options) withDefaults() Options {
@@ -80,19 +83,19 @@ type child struct {
 	tty     *terminal
 	options Options
 
-	mu   sync.Mutex
-	over bool // it is reaped, and its PID may be another process's
+	mu     sync.Mutex
+	reaped bool // pid may be another process's
 }
 
 // start starts the program.
 func start(program Program, tty *terminal, options Options) (*child, error) {
-	app := &child{tty: tty, options: options}
+	c := &child{tty: tty, options: options}
 	attributes := &syscall.ProcAttr{Env: program.Env, Files: []uintptr{0, 1, 2}, Sys: tty.attributes()}
-	withDeathSignal(attributes.Sys)
+	setDeathSignal(attributes.Sys)
 	err := run(program, func(path string, argv []string) (err error) {
-		app.pid, err = syscall.ForkExec(path, argv, attributes)
-		if (err == syscall.EPERM || err == syscall.ENOSYS) && withoutDeathSignal(attributes.Sys) {
-			if app.pid, err = syscall.ForkExec(path, argv, attributes); err == nil {
+		c.pid, err = syscall.ForkExec(path, argv, attributes)
+		if (err == syscall.EPERM || err == syscall.ENOSYS) && unsetDeathSignal(attributes.Sys) {
+			if c.pid, err = syscall.ForkExec(path, argv, attributes); err == nil {
 				options.Degraded(fmt.Errorf("cannot set a parent-death signal: the program goes on when this process is killed"))
 			}
 		}
@@ -101,11 +104,11 @@ func start(program Program, tty *terminal, options Options) (*child, error) {
 	if err != nil {
 		return nil, err
 	}
-	tty.given(app.pid)
-	return app, nil
+	tty.programStarted(c.pid)
+	return c, nil
 }
 
-// forward sends the queued signals to the program, and then every one that arrives,
+// forward sends the queued signals to the program, and then each one that arrives,
 // until the returned function is called.
 func (c *child) forward(s *Signals) (stop func()) {
 	quit, done := make(chan struct{}), make(chan struct{})
@@ -130,15 +133,15 @@ func (c *child) forward(s *Signals) (stop func()) {
 	}
 }
 
-// signal hands on one signal.
+// signal forwards one signal, unless the program has been reaped.
 func (c *child) signal(sig syscall.Signal) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.over {
+	if c.reaped {
 		return
 	}
-	to := c.tty.address(sig, c.pid)
-	if to == nobody {
+	to := c.tty.recipient(sig, c.pid)
+	if to == skip {
 		return
 	}
 	if err := unix.Kill(to, sig); err != nil {

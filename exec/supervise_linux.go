@@ -8,19 +8,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// withDeathSignal has the program killed when this process ends before it.
-func withDeathSignal(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }
+// setDeathSignal has the kernel kill the program when this process ends first.
+func setDeathSignal(attributes *syscall.SysProcAttr) { attributes.Pdeathsig = syscall.SIGKILL }
 
-// withoutDeathSignal takes away what a seccomp filter may forbid, and tells
-// whether there was anything to take away.
-func withoutDeathSignal(attributes *syscall.SysProcAttr) bool {
+// unsetDeathSignal undoes setDeathSignal, which a seccomp filter may forbid, and
+// reports whether there was anything to undo.
+func unsetDeathSignal(attributes *syscall.SysProcAttr) bool {
 	had := attributes.Pdeathsig != 0
 	attributes.Pdeathsig = 0
 	return had
 }
 
-// becomeSubreaper makes orphans below this process its children; those of a PID
-// namespace are PID 1's in any case.
+// becomeSubreaper makes orphans below this process its children. PID 1 gets those of
+// its PID namespace in any case.
 func becomeSubreaper(options Options) {
 	if unix.Getpid() == 1 {
 		return
@@ -30,14 +30,14 @@ func becomeSubreaper(options Options) {
 	}
 }
 
-// foregroundOf returns the group in the foreground of the session's terminal. The
-// error says that fd is not that.
+// foregroundOf returns the foreground group of the session's terminal. It returns an
+// error if fd is not that terminal.
 func foregroundOf(fd int) (int, error) {
 	group, err := unix.IoctlGetUint32(fd, unix.TIOCGPGRP)
 	return int(group), err
 }
 
-// siginfo is siginfo_t as waitid fills it in.
+// siginfo is siginfo_t with the fields that waitid(2) and kill(2) fill in.
 type siginfo struct {
 	signo, errno, code int32
 	_                  [unsafe.Sizeof(uintptr(0))/4 - 1]int32
@@ -45,8 +45,9 @@ type siginfo struct {
 	_                  [128 - 7*4]byte
 }
 
-// nextChild waits until a child is over, or stops if that is asked for. It returns
-// its PID and, if it was stopped, by what. One that is over is left to be reaped.
+// nextChild waits until a child exits or, if stops is true, is stopped. It returns
+// the child's PID and, if it was stopped, the signal. A child that has exited is left
+// to be reaped.
 func nextChild(stops bool) (pid int, stopped syscall.Signal, err error) {
 	const (
 		all        = 0 // P_ALL
@@ -62,7 +63,7 @@ func nextChild(stops bool) (pid int, stopped syscall.Signal, err error) {
 		if err != nil || info.code != cldStopped {
 			return int(info.pid), 0, err
 		}
-		// A stop is told again until it is taken, unless it is over by then.
+		// The kernel reports a stop again until it is taken. It may have ended since.
 		info, err = waitid(one, int(info.pid), unix.WSTOPPED|unix.WNOHANG)
 		if err != nil || info.pid != 0 {
 			return int(info.pid), syscall.Signal(info.status), err

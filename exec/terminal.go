@@ -1,5 +1,3 @@
-//go:build unix
-
 package exec
 
 import (
@@ -11,143 +9,150 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is the terminal of this process's session. A nil one is none.
+// terminal is the controlling terminal of this process's session; nil means that
+// there is none.
 //
-// The kernel sends what is typed (Ctrl-C) to the one group of processes that is in
-// the terminal's foreground, and stops every other group that reads from it. So
-// the program's group has to be in the foreground when this process's would be.
+// The kernel sends what the user types (Ctrl-C) to one process group, the one in the
+// terminal's foreground, and stops every other group that reads from the terminal.
+// So while this process would be in the foreground, the program's group must be.
 type terminal struct {
 	fd  int
 	own int // this process's group
-	// shared tells that this process is a part of a larger job. The program is then
-	// in that job's group, too, and the terminal cannot be given to it alone.
-	shared bool
-	app    int // the program's group, once it has one of its own
+	// inLargerJob means that this process's group has other members, such as a
+	// pipeline's. The program then stays in that group, and the terminal cannot be
+	// given to the program alone.
+	inLargerJob bool
+	program     int // the program's group, if it has one of its own
 }
 
-// findTerminal returns the terminal, if it is one of the standard descriptors.
+// findTerminal returns the terminal if it is one of the standard descriptors.
 func findTerminal() *terminal {
 	for fd := range 3 {
 		if _, err := foregroundOf(fd); err == nil {
 			own := unix.Getpgrp()
-			return &terminal{fd: fd, own: own, shared: own != os.Getpid() || piped()}
+			return &terminal{fd: fd, own: own, inLargerJob: own != os.Getpid() || inPipeline()}
 		}
 	}
 	return nil
 }
 
-// piped tells whether a standard descriptor is a pipe, or a socket, of which some
-// shells make theirs: on a terminal, that is a pipeline.
-func piped() bool {
+// inPipeline reports whether a standard descriptor is a pipe, or a socket, which some
+// shells use as one. Of a process on a terminal, that makes a part of a pipeline.
+func inPipeline() bool {
 	return slices.ContainsFunc([]int{0, 1, 2}, func(fd int) bool {
-		var is unix.Stat_t
-		err := unix.Fstat(fd, &is)
-		return err == nil && (is.Mode&unix.S_IFMT == unix.S_IFIFO || is.Mode&unix.S_IFMT == unix.S_IFSOCK)
+		var stat unix.Stat_t
+		err := unix.Fstat(fd, &stat)
+		return err == nil && (stat.Mode&unix.S_IFMT == unix.S_IFIFO || stat.Mode&unix.S_IFMT == unix.S_IFSOCK)
 	})
 }
 
-// isGiven tells whether the terminal is the program's to have.
-func (t *terminal) isGiven() bool { return t != nil && !t.shared }
+// ownsJob reports whether this process is a job of its own on a terminal, so that
+// the program may have the terminal.
+func (t *terminal) ownsJob() bool { return t != nil && !t.inLargerJob }
 
-// inForeground tells whether this process's group is in the foreground.
+// inForeground reports whether this process's group is in the foreground.
 func (t *terminal) inForeground() bool {
-	now, err := foregroundOf(t.fd)
-	return err == nil && now == t.own
+	group, err := foregroundOf(t.fd)
+	return err == nil && group == t.own
 }
 
-// typed tells whether sig is one that the terminal sends.
-func typed(sig syscall.Signal) bool {
+// sentByTerminal reports whether sig is one that a terminal sends.
+func sentByTerminal(sig syscall.Signal) bool {
 	return slices.Contains([]syscall.Signal{syscall.SIGINT, syscall.SIGQUIT, syscall.SIGTSTP, syscall.SIGWINCH}, sig)
 }
 
-// forwardable are the signals to catch. A job that is shared is stopped and
-// continued as a whole, this process with it.
+// forwardable returns the signals to catch and forward. A larger job is stopped and
+// continued as a whole, and this process with it.
 func (t *terminal) forwardable() []syscall.Signal {
-	if t == nil || !t.shared {
+	if t == nil || !t.inLargerJob {
 		return Forwardable()
 	}
 	return slices.DeleteFunc(Forwardable(), func(sig syscall.Signal) bool { return slices.Contains(jobControl, sig) })
 }
 
-// nobody is whom a signal is for that the program got from the terminal.
-const nobody = 0
+// skip is the recipient of a signal that the terminal has already delivered to the
+// program.
+const skip = 0
 
-// address returns to whom kill(2) is to send sig: the program, or its group.
-func (t *terminal) address(sig syscall.Signal, pid int) int {
+// recipient returns the process, or the negative group, to which kill(2) must send
+// sig for the program pid, or skip.
+func (t *terminal) recipient(sig syscall.Signal, pid int) int {
 	switch {
 	case t == nil:
-	case t.shared && typed(sig) && t.inForeground():
-		return nobody
-	case t.shared:
+	case t.inLargerJob && sentByTerminal(sig) && t.inForeground():
+		return skip
+	case t.inLargerJob:
 	case sig == syscall.SIGCONT:
-		t.give()
-		return -pid // Ctrl-Z stopped all of it
-	case typed(sig) && t.give():
-		return -pid // all would have got it, had they been in the foreground
+		t.toForeground()
+		return -pid // Ctrl-Z stopped the whole group
+	case sentByTerminal(sig) && t.toForeground():
+		return -pid // the terminal would have delivered it to the whole foreground group
 	}
 	return pid
 }
 
-// attributes are how the program is started: in a group of its own, unless that is
-// shared, and in the foreground, if this process is there, before it can read.
+// attributes returns how to start the program: in a group of its own unless this
+// process is part of a larger job, and, if this process is in the foreground, with
+// that group in the foreground before the program can read.
 func (t *terminal) attributes() *syscall.SysProcAttr {
 	switch {
 	case t == nil:
 		return &syscall.SysProcAttr{Setpgid: true}
-	case t.shared || !t.inForeground():
-		return &syscall.SysProcAttr{Setpgid: !t.shared}
+	case t.inLargerJob || !t.inForeground():
+		return &syscall.SysProcAttr{Setpgid: !t.inLargerJob}
 	}
 	return &syscall.SysProcAttr{Setpgid: true, Foreground: true, Ctty: t.fd}
 }
 
-// given tells t that the program's group has been put in the foreground, if this
-// process's was there. From now on TTOU, which would stop this process when it
-// writes to its log (stty tostop) or takes the terminal back, is ignored.
-func (t *terminal) given(app int) {
-	if t.isGiven() {
-		t.app = app
+// programStarted records the program's process group. From here on this process is
+// in the background, so it ignores TTOU: otherwise writing its log (with stty tostop)
+// or taking the terminal back would stop it.
+func (t *terminal) programStarted(pid int) {
+	if t.ownsJob() {
+		t.program = pid
 		signal.Ignore(syscall.SIGTTOU)
 	}
 }
 
-// give puts the program's group in the foreground if this process's is there, and
-// tells whether it was: a shell's fg puts it there.
-func (t *terminal) give() bool {
-	return t.inForeground() && unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, t.app) == nil
+// toForeground moves the foreground from this process's group, where a shell's fg
+// puts it, to the program's. It reports whether it did.
+func (t *terminal) toForeground() bool {
+	return t.inForeground() && unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, t.program) == nil
 }
 
-// takeBack puts this process's group in the foreground if the program's is there,
-// or one that has gone, such as that of a program that could not be started.
-func (t *terminal) takeBack() {
-	if !t.isGiven() {
+// restoreForeground puts this process's group in the foreground if the program's is
+// there, or one that does not exist any more, such as that of a program that could
+// not be started.
+func (t *terminal) restoreForeground() {
+	if !t.ownsJob() {
 		return
 	}
-	now, err := foregroundOf(t.fd)
-	if err == nil && now != t.own && (now == t.app || unix.Kill(-now, 0) == unix.ESRCH) {
+	group, err := foregroundOf(t.fd)
+	if err == nil && group != t.own && (group == t.program || unix.Kill(-group, 0) == unix.ESRCH) {
 		signal.Ignore(syscall.SIGTTOU)
 		_ = unix.IoctlSetPointerInt(t.fd, unix.TIOCSPGRP, t.own)
 	}
 }
 
-// stopped is what happens when the program was stopped: this process stops, too,
-// so that the shell takes over. Where no shell watches, nobody could make it go on
-// after Ctrl-Z, and had it been started directly the kernel would not have stopped
-// it, so it goes on.
-func (t *terminal) stopped(group int, by syscall.Signal) {
-	reads := by == syscall.SIGTTIN || by == syscall.SIGTTOU
+// programStopped acts on a stop of the program by a signal. This process stops too,
+// so that the shell takes over. Without a shell, no user could continue the program
+// after Ctrl-Z, so it is continued at once: started directly, the kernel would not
+// have stopped it either.
+func (t *terminal) programStopped(group int, by syscall.Signal) {
+	usedTerminal := by == syscall.SIGTTIN || by == syscall.SIGTTOU
 	switch {
-	case reads && t.give(): // after fg, of which not every shell tells a job that runs
+	case usedTerminal && t.toForeground(): // after fg: not every shell sends CONT to a job that runs
 		_ = unix.Kill(-group, syscall.SIGCONT)
-	case watched():
+	case underShell():
 		_ = unix.Kill(os.Getpid(), syscall.SIGSTOP)
 	case by == syscall.SIGTSTP:
 		_ = unix.Kill(-group, syscall.SIGCONT)
 	}
 }
 
-// watched tells whether the parent is of this session, and so may be a shell that
-// continues its jobs (POSIX: the group is not orphaned).
-func watched() bool {
+// underShell reports whether the parent is in this session: it may then be a shell
+// that continues its jobs. In POSIX terms, this process's group is not orphaned.
+func underShell() bool {
 	own, err1 := unix.Getsid(0)
 	parents, err2 := unix.Getsid(os.Getppid())
 	return err1 == nil && err2 == nil && own == parents && own != os.Getpid()
