@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/signal"
@@ -12,8 +13,8 @@ import (
 //
 // A signal that was given to Catch is an ending signal. Each one that arrives makes
 // exactly one call fail: the [Signals.Do] that it interrupts, or else the next Do,
-// [Replace], [Supervise] or [Signals.Stop]. Any other caught signal is kept for
-// Supervise to forward.
+// [Replace], [Supervise] or [Signals.Stop]. Any other caught signal is queued for
+// Supervise. While the program runs, Supervise forwards both kinds to it.
 //
 // Only one of these calls may run at a time.
 type Signals struct {
@@ -90,13 +91,10 @@ func (s *Signals) Do(parent context.Context, f func(context.Context) error) erro
 				end = s.interrupt(ctx, cancel)
 			}
 		case err := <-done:
-			switch {
-			case err != nil:
-				return err
-			case end != nil:
-				return end
+			if err == nil && end == nil {
+				end = s.pendingEnd()
 			}
-			return s.pendingEnd()
+			return cmp.Or(err, end)
 		}
 	}
 }
