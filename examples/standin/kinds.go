@@ -11,7 +11,7 @@ import (
 // kind is what is particular to one kind of sidecar.
 type kind struct {
 	name    string
-	drain   time.Duration // how long it takes to end when told to
+	drain   time.Duration // how long it takes to exit when asked to
 	flags   func(*flag.FlagSet)
 	servers func(*sidecar) []server
 	onTerm  func() int // its exit code after TERM; nil: 0
@@ -77,7 +77,7 @@ func cloudSQLProxy() kind {
 			flags.IntVar(&httpPort, "http-port", 9090, "for the health checks")
 			flags.BoolVar(&quit, "quitquitquit", false, "serve /quitquitquit")
 			flags.IntVar(&admin, "admin-port", 9091, "for quitquitquit")
-			flags.BoolVar(&zero, "exit-zero-on-sigterm", false, "end with 0 after TERM")
+			flags.BoolVar(&zero, "exit-zero-on-sigterm", false, "exit with 0 after TERM")
 			for _, name := range []string{"structured-logs", "private-ip", "psc", "auto-iam-authn"} {
 				flags.Bool(name, false, "accepted, and without effect")
 			}

@@ -30,8 +30,8 @@ type sidecar struct {
 	startAfter, readyAfter time.Duration
 	holdStart, holdReady   bool
 
-	told    sync.Once
-	quits   chan struct{} // closed when it is told to quit
+	asked   sync.Once
+	quits   chan struct{} // closed when it is asked to shut down
 	reached [2]chan struct{}
 }
 
@@ -44,7 +44,7 @@ func (s *sidecar) parse(args []string) error {
 	flags.DurationVar(&s.readyAfter, "ready-after", 0, "be ready this long after that")
 	flags.BoolVar(&s.holdStart, "hold-start", false, "listen when USR1 comes")
 	flags.BoolVar(&s.holdReady, "hold-ready", false, "be ready when USR2 comes")
-	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to end when told to")
+	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to exit when asked to")
 	if s.flags != nil {
 		s.flags(flags)
 	}
@@ -72,7 +72,7 @@ func (s *sidecar) live() (code int, err error) {
 	case err := <-failed:
 		return 1, err
 	case <-s.quits:
-		s.log("was told to quit")
+		s.log("was asked to shut down")
 	case <-terms.Done():
 		s.log("got TERM")
 		if s.onTerm != nil {
@@ -80,7 +80,7 @@ func (s *sidecar) live() (code int, err error) {
 		}
 	}
 	time.Sleep(s.drain)
-	s.log("ends")
+	s.log("exits")
 	return code, nil
 }
 
@@ -137,7 +137,7 @@ func (s *sidecar) quit(answer string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, answer)
 		_ = http.NewResponseController(w).Flush()
-		s.told.Do(func() { close(s.quits) })
+		s.asked.Do(func() { close(s.quits) })
 	}
 }
 
