@@ -1,5 +1,5 @@
-// App is the application of the examples: a Service that answers /healthz on
-// :8080, and with --work a Job that takes so long and is done.
+// App is the application of the examples: a Service that answers /healthz on :8080, or with
+// --work a Job that works for that long and exits.
 package main
 
 import (
@@ -21,7 +21,7 @@ func main() {
 }
 
 func run() error {
-	work := flag.Duration("work", 0, "work for this long and end; 0: serve until TERM")
+	work := flag.Duration("work", 0, "work for this long and exit; 0: serve until TERM")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -38,7 +38,7 @@ func run() error {
 	}
 }
 
-// serve answers until ctx ends, and finishes the requests that it has begun.
+// serve answers requests until ctx ends, and finishes those that have begun.
 func serve(ctx context.Context) error {
 	http.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	server := &http.Server{Addr: ":8080", ReadHeaderTimeout: 10 * time.Second}

@@ -1,7 +1,7 @@
-// Package incident plays the incident that startgate is made against, and its cure,
-// with real parts: see README.md. run.sh is what happens, and the test looks at the
-// log that it prints, as an operator would.
 package incident
+
+// The incident that startgate prevents, and its cure: the test runs each scenario of
+// run.sh and reads the log that it prints, as an operator would.
 
 import (
 	"bufio"
@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -20,6 +21,7 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	unignore(syscall.SIGINT, syscall.SIGHUP)
 	os.Exit(testMain(m))
 }
 
@@ -40,9 +42,20 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// need skips a test on a machine that cannot run run.sh. With NOSKIP=1, as in CI, it
-// fails instead.
-func need(t testing.TB) {
+// unignore makes the programs that the tests start find these signals at their default,
+// even where they are ignored, as under nohup: a shell cannot stop ignoring them. In this
+// process they remain without effect.
+func unignore(signals ...os.Signal) {
+	for _, s := range signals {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+}
+
+// needRunSh skips a test on a machine that cannot run run.sh. With NOSKIP=1, as in CI, the
+// test fails instead.
+func needRunSh(t testing.TB) {
 	t.Helper()
 	cmd := exec.Command("./run.sh", "--check")
 	switch out, err := cmd.CombinedOutput(); {
@@ -54,7 +67,7 @@ func need(t testing.TB) {
 	}
 }
 
-// Who writes the log.
+// The names under which the parts write to the log.
 const (
 	app       = "pod/shop/app"
 	proxy     = "pod/shop/istio-proxy"
@@ -65,15 +78,15 @@ const (
 	client    = "client"
 )
 
-// refused is how README.md finds the incident in a pod's log.
+// refused is the pattern by which README.md finds the incident in a pod's log.
 const refused = `(?i)connection refused|ECONNREFUSED`
 
-// Without startgate the application fails before the proxy is there, again and again,
-// and comes up long after the proxy.
+// Without startgate the application fails again and again before the proxy is ready, and
+// serves long after the proxy is.
 func TestWithoutStartgate(t *testing.T) {
-	need(t)
+	needRunSh(t)
 	t.Parallel()
-	l := play(t, "without-startgate")
+	l := runScenario(t, "without-startgate")
 	l.inOrder(
 		l.first(app, "Redis: .*10.20.0.2:6379: Connection refused"),
 		l.some(3, kubelet, "Readiness probe failed: HTTP probe failed with statuscode: 503")[0],
@@ -82,7 +95,7 @@ func TestWithoutStartgate(t *testing.T) {
 	)
 	l.inOrder(
 		l.first(app, "PostgreSQL: .*10.20.0.3.* Connection refused"),
-		l.notReady(), // after the first refused connection: so README.md tells this incident from others
+		l.notReady(), // after the first refused connection: so README.md distinguishes this incident from others
 		l.first(app, "Redis answers: 1$"),
 		l.first(app, "PostgreSQL answers: "),
 		l.first(app, "the application serves"),
@@ -91,28 +104,29 @@ func TestWithoutStartgate(t *testing.T) {
 	if starts, fails := len(l.some(3, app, "the application starts")), len(l.all(kubelet, "BackOff: .* app")); starts != fails+1 {
 		t.Errorf("%d starts and %d failures", starts, fails)
 	}
-	throughProxy(l)
+	checkThroughProxy(l)
 }
 
-// With it the application starts once, when the proxy is ready, and nothing fails.
+// With startgate the application starts once, when the proxy is ready, and nothing fails.
 func TestWithStartgate(t *testing.T) {
-	need(t)
+	needRunSh(t)
 	t.Parallel()
-	l := play(t, "with-startgate")
+	l := runScenario(t, "with-startgate")
 	l.inOrder(
 		l.first(app, `msg="waiting for istio"`),
 		l.some(3, kubelet, "Readiness probe failed: HTTP probe failed with statuscode: 503")[0],
 		l.ready(),
 		l.first(app, "the application starts"),
 	)
-	cured(l)
+	checkCured(l)
 }
 
-// Vault's init container waits for the proxy, and the proxy for it.
-func TestVault(t *testing.T) {
-	need(t)
+// Vault's init container waits for the proxy, and the proxy waits for Vault's init
+// container.
+func TestVaultDeadlock(t *testing.T) {
+	needRunSh(t)
 	t.Parallel()
-	l := play(t, "vault")
+	l := runScenario(t, "vault")
 	l.some(5, agentInit, "10.20.0.4.*Connection refused")
 	l.first(kubelet, "still Init:1/2")
 	l.none(agentInit, "rendered")
@@ -121,14 +135,14 @@ func TestVault(t *testing.T) {
 	}
 }
 
-// Either exclusion lets the agent through, and past the proxy for ever.
-func TestVaultExcluded(t *testing.T) {
-	need(t)
+// Either exclusion lets the agent reach Vault, and bypass the proxy for ever.
+func TestVaultExcludedFromRedirect(t *testing.T) {
+	needRunSh(t)
 	t.Parallel()
 	for _, scenario := range []string{"vault-excluded-by-pod", "vault-excluded-by-mesh"} {
 		t.Run(scenario, func(t *testing.T) {
 			t.Parallel()
-			l := play(t, scenario)
+			l := runScenario(t, scenario)
 			l.inOrder(
 				l.first(agentInit, "rendered"),
 				l.first(kubelet, "Started: container istio-proxy"),
@@ -139,17 +153,17 @@ func TestVaultExcluded(t *testing.T) {
 			l.none(agent, refused)
 			l.first(vault, "GET .* from 10.244.0.5: 200")
 			l.none(proxy, "10.20.0.4")
-			cured(l)
+			checkCured(l)
 		})
 	}
 }
 
-// Without an exclusion the agent gets through when the proxy is ready, and the
-// application starts when the agent has been.
+// Without an exclusion the agent reaches Vault when the proxy is ready, and the application
+// starts when the agent has written its file.
 func TestVaultWithStartgate(t *testing.T) {
-	need(t)
+	needRunSh(t)
 	t.Parallel()
-	l := play(t, "vault-with-startgate")
+	l := runScenario(t, "vault-with-startgate")
 	l.inOrder(l.first(agent, refused), l.first(vault, "GET .* from 10.244.0.5: 200"))
 	l.first(proxy, "outbound 10.20.0.4:8200")
 	l.inOrder(
@@ -160,12 +174,12 @@ func TestVaultWithStartgate(t *testing.T) {
 		l.first(app, "the application starts"),
 	)
 	l.first(agent, "rendered")
-	cured(l)
+	checkCured(l)
 }
 
-// cured checks that the application started once, when the proxy was ready and soon
-// after, and that nothing failed.
-func cured(l *timeline) {
+// checkCured checks that the application started once, soon after the proxy was ready, and
+// that nothing failed.
+func checkCured(l *timeline) {
 	l.Helper()
 	started := l.first(app, "the application starts")
 	l.inOrder(l.ready(), started, l.first(app, "Redis answers: 1$"), l.first(app, "PostgreSQL answers: "),
@@ -182,20 +196,21 @@ func cured(l *timeline) {
 			l.Errorf("the application says: %s", line.text)
 		}
 	}
-	throughProxy(l)
+	checkThroughProxy(l)
 }
 
-// throughProxy checks that the pod's traffic went through the proxy, in and out.
-func throughProxy(l *timeline) {
+// checkThroughProxy checks that the pod's traffic went through the proxy in both
+// directions.
+func checkThroughProxy(l *timeline) {
 	l.Helper()
 	for _, pattern := range []string{"outbound 10.20.0.2:6379", "outbound 10.20.0.3:5432", "inbound 10.244.0.5:8080"} {
 		l.inOrder(l.notReady(), l.first(proxy, pattern))
 	}
 }
 
-// However run.sh ends, nothing remains of it.
-func TestEnded(t *testing.T) {
-	need(t)
+// Whatever ends run.sh, nothing remains of it: no process, and no file in /dev/shm.
+func TestNothingRemains(t *testing.T) {
+	needRunSh(t)
 	t.Parallel()
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGKILL} {
 		t.Run(signal.String(), func(t *testing.T) {
@@ -209,26 +224,35 @@ func TestEnded(t *testing.T) {
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
-			until(t, stdout, "Envoy proxy is NOT ready")
+			readUntil(t, stdout, "Envoy proxy is NOT ready")
 			inside := processes(t, cmd.Process.Pid)
 			if len(inside()) < 10 { // servers, proxy, startgate, and what starts and stamps them
 				t.Errorf("processes in there: %v", inside())
 			}
+			shared := sharedMemory(t, cmd.Process.Pid)
 			if err := cmd.Process.Signal(signal); err != nil {
 				t.Fatal(err)
 			}
 			_ = cmd.Wait()
-			for deadline := time.Now().Add(10 * time.Second); len(inside()) > 0; time.Sleep(10 * time.Millisecond) {
+			if status := cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != signal {
+				t.Errorf("run.sh: %v, want %v", cmd.ProcessState, signal)
+			}
+			for deadline := time.Now().Add(time.Minute); len(inside()) > 0; time.Sleep(10 * time.Millisecond) {
 				if time.Now().After(deadline) {
-					t.Fatalf("there remain %v", inside())
+					t.Fatalf("these remain: %v", inside())
+				}
+			}
+			for _, name := range shared {
+				if _, err := os.Stat("/dev/shm/" + name); err == nil {
+					t.Errorf("/dev/shm/%s remains", name)
 				}
 			}
 		})
 	}
 }
 
-// until reads the log until it has this text.
-func until(t testing.TB, log io.Reader, text string) {
+// readUntil reads the log until it has this text.
+func readUntil(t testing.TB, log io.Reader, text string) {
 	t.Helper()
 	lines := bufio.NewScanner(log)
 	for lines.Scan() {
@@ -236,18 +260,24 @@ func until(t testing.TB, log io.Reader, text string) {
 			return
 		}
 	}
-	t.Fatalf("the log never says %q: %v", text, lines.Err())
+	t.Fatalf("the log never has %q: %v", text, lines.Err())
 }
 
-// processes returns a function that tells which processes are in the PID namespace
-// that run.sh has made.
-func processes(t testing.TB, run int) func() []string {
+// onlyChild returns the one process that run.sh has started.
+func onlyChild(t testing.TB, run int) string {
 	t.Helper()
 	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", run))
 	if err != nil {
 		t.Fatal(err)
 	}
-	namespace, err := os.Readlink("/proc/" + strings.TrimSpace(string(children)) + "/ns/pid_for_children")
+	return strings.TrimSpace(string(children))
+}
+
+// processes returns a function that lists the processes in the PID namespace that run.sh
+// has made.
+func processes(t testing.TB, run int) func() []string {
+	t.Helper()
+	namespace, err := os.Readlink("/proc/" + onlyChild(t, run) + "/ns/pid_for_children")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -261,4 +291,24 @@ func processes(t testing.TB, run int) func() []string {
 		}
 		return inside
 	}
+}
+
+// sharedMemory returns the files that PostgreSQL has in the /dev/shm of run.sh's processes,
+// and checks that their System V shared memory is not the machine's.
+func sharedMemory(t testing.TB, run int) (files []string) {
+	t.Helper()
+	child := "/proc/" + onlyChild(t, run)
+	paths, err := filepath.Glob(child + "/root/dev/shm/PostgreSQL.*")
+	if err != nil || len(paths) == 0 {
+		t.Errorf("PostgreSQL has no file in /dev/shm: %v", err)
+	}
+	for _, path := range paths {
+		files = append(files, filepath.Base(path))
+	}
+	theirs, theirErr := os.Readlink(child + "/ns/ipc")
+	ours, ourErr := os.Readlink("/proc/self/ns/ipc")
+	if theirErr != nil || ourErr != nil || theirs == ours {
+		t.Errorf("IPC namespaces are %s and %s (%v, %v), want two", theirs, ours, theirErr, ourErr)
+	}
+	return files
 }

@@ -3,14 +3,15 @@
 # redirect that istio-init installs, HAProxy in Envoy's place, Redis, PostgreSQL.
 #
 #	./run.sh [SCENARIO...]    # the functions of scenarios.sh; all, if none is named
-#	./run.sh --check          # whether all is there that it needs
+#	./run.sh --check          # whether this machine has everything that it needs
 #
 # The output is what `kubectl logs --all-containers --prefix --timestamps` shows of
 # the pod, and the kubelet's events between.
 #
 # It needs root, the commands named below, and Go, or in STARTGATE the path of the
-# binary. All happens in namespaces, with a /run of its own: when this process ends,
-# by whatever, the kernel ends all others and removes all else.
+# binary. Everything happens in namespaces, with a /run and a /dev/shm of its own: when
+# this process exits, for whatever reason, the kernel kills the others and removes
+# everything else.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
@@ -21,7 +22,7 @@ missing() {
 [ "$(id -u)" -eq 0 ] || missing root
 PATH=$PATH:/usr/sbin:/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
 export PATH
-for command in busybox haproxy initdb ip iptables-restore pg_isready postgres psql redis-cli redis-server setpriv unshare; do
+for command in busybox haproxy initdb ip iptables-restore pg_isready postgres psql redis-cli redis-server setpriv timeout unshare; do
   command -v "$command" >/dev/null || missing "$command"
 done
 [ "${1-}" != --check ] || exit 0
@@ -40,7 +41,7 @@ if [ -z "${STARTGATE-}" ]; then
 fi
 export STARTGATE
 for scenario; do
-  setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc \
-    timeout -s KILL 60 bash "$here/scenarios.sh" "$scenario" &
-  wait $! # so that a signal ends it now
+  setpriv --pdeathsig KILL unshare --mount --ipc --pid --fork --kill-child --mount-proc \
+    timeout -s KILL 300 bash "$here/scenarios.sh" "$scenario" &
+  wait $! # in wait, bash acts on a signal at once
 done

@@ -23,18 +23,19 @@ with-startgate() {
   ask
 }
 
-# Vault's injector appends an init container, which comes after istio-init. The
-# kubelet starts the others when it is done: never. Here it gets more time than the
-# proxy needs in the other scenarios.
+# Vault's injector appends an init container, which comes after istio-init. The kubelet
+# starts the other containers when that one has exited: never. Here it gets more time than
+# the proxy needs in the other scenarios, and at least five tries.
 vault() {
   with-agent-init &
   sleep 6
+  await 'vault-agent-init\] .*Connection refused' 5
   [ -e secrets/database ] || event "shop is still Init:1/2, and istio-proxy and app wait for vault-agent-init"
 }
 
 # The first exclusion is an annotation of the pod, the second a value of Istio's
-# installation, for all pods. Either lets the agent through, and all else in the pod
-# too, past the proxy, for as long as the pod lives.
+# installation, for all pods. Either lets the agent bypass the proxy, and everything else
+# in the pod too, for as long as the pod lives.
 vault-excluded-by-pod() {
   annotation=10.20.0.4/32 # traffic.sidecar.istio.io/excludeOutboundIPRanges
   with-agent-init
@@ -46,7 +47,7 @@ vault-excluded-by-mesh() {
 }
 
 # with-agent-init has the agent as both, init container and sidecar, as the injector
-# makes it. The application must wait for the proxy all the same.
+# makes it. The application still has to wait for the proxy.
 with-agent-init() {
   init
   container vault-agent-init vault ./vault-agent.sh -exit-after-auth

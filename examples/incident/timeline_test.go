@@ -1,5 +1,7 @@
 package incident
 
+// Helpers: the log of a scenario, and what the tests look for in it.
+
 import (
 	"bytes"
 	"os"
@@ -10,7 +12,7 @@ import (
 	"time"
 )
 
-// line is one of the log: who wrote it, when it came, and what it says.
+// line is a line of the log: who wrote it, when, and what it says.
 type line struct {
 	who  string
 	at   time.Time
@@ -23,8 +25,8 @@ type timeline struct {
 	lines []line
 }
 
-// play runs a scenario to its end.
-func play(t testing.TB, scenario string) *timeline {
+// runScenario runs a scenario to its end.
+func runScenario(t testing.TB, scenario string) *timeline {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "./run.sh", scenario)
 	cmd.Env = append(os.Environ(), "STARTGATE="+binary)
@@ -57,7 +59,7 @@ func parse(t testing.TB, log string) (lines []line) {
 	return lines
 }
 
-// all returns the lines of one name with this in the text.
+// all returns the lines that one part has written and that match the pattern.
 func (l *timeline) all(who, pattern string) (found []line) {
 	re := regexp.MustCompile(pattern)
 	for _, line := range l.lines {
@@ -68,7 +70,7 @@ func (l *timeline) all(who, pattern string) (found []line) {
 	return found
 }
 
-// some is all, of which there must be so many at least.
+// some returns the same lines. There must be at least n.
 func (l *timeline) some(n int, who, pattern string) []line {
 	l.Helper()
 	found := l.all(who, pattern)
@@ -78,13 +80,13 @@ func (l *timeline) some(n int, who, pattern string) []line {
 	return found
 }
 
-// first is the first of them, of which there must be one.
+// first returns the first of these lines. There must be one.
 func (l *timeline) first(who, pattern string) line {
 	l.Helper()
 	return l.some(1, who, pattern)[0]
 }
 
-// last is the last of them, of which there must be one.
+// last returns the last of these lines. There must be one.
 func (l *timeline) last(who, pattern string) line {
 	l.Helper()
 	found := l.some(1, who, pattern)
@@ -99,7 +101,7 @@ func (l *timeline) none(who, pattern string) {
 	}
 }
 
-// inOrder checks that none of the lines comes before the one that it follows here.
+// inOrder checks that the lines were written in this order.
 func (l *timeline) inOrder(lines ...line) {
 	l.Helper()
 	for i := 1; i < len(lines); i++ {
@@ -110,13 +112,14 @@ func (l *timeline) inOrder(lines ...line) {
 	}
 }
 
-// asked is when the agent got a question, which is in its line: the line itself may
-// come after what followed from the answer.
-var asked = regexp.MustCompile(`asked at (\S+),`)
+// requestTime finds the time at which the agent got a request. The agent's line about it may be
+// written later than what follows from the answer.
+var requestTime = regexp.MustCompile(`asked at (\S+),`)
 
-func (l *timeline) asked(answer line) line {
+// atRequest returns the line with the time of the request that it is about.
+func (l *timeline) atRequest(answer line) line {
 	l.Helper()
-	parts := asked.FindStringSubmatch(answer.text)
+	parts := requestTime.FindStringSubmatch(answer.text)
 	if parts == nil {
 		l.Fatalf("no time in %q", answer.text)
 	}
@@ -128,14 +131,14 @@ func (l *timeline) asked(answer line) line {
 	return answer
 }
 
-// ready is when the agent was first asked and said that the proxy is ready.
+// ready returns the agent's first answer that the proxy is ready.
 func (l *timeline) ready() line {
 	l.Helper()
-	return l.asked(l.first(proxy, "Envoy proxy is ready"))
+	return l.atRequest(l.first(proxy, "Envoy proxy is ready"))
 }
 
-// notReady is when it last said that it is not.
+// notReady returns the agent's last answer that the proxy is not ready.
 func (l *timeline) notReady() line {
 	l.Helper()
-	return l.asked(l.last(proxy, "Envoy proxy is NOT ready"))
+	return l.atRequest(l.last(proxy, "Envoy proxy is NOT ready"))
 }

@@ -1,5 +1,8 @@
 package monitoring
 
+// Helpers: a few pods with startgate on one machine, and a node exporter and a Prometheus
+// that watch them.
+
 import (
 	"encoding/json"
 	"fmt"
@@ -18,14 +21,14 @@ import (
 	"time"
 )
 
-// fleet is a few pods with startgate on one machine, a node exporter and a
-// Prometheus. Nothing of them is left at the test's end.
+// fleet is a few pods with startgate, a node exporter and a Prometheus. Nothing of them is
+// left when the test ends.
 type fleet struct {
 	dir        string
 	binary     string // startgate
-	ready      string // a sidecar that is ready and accepts its quit
-	stubborn   string // one that is ready and does not
-	unready    string // one that never is ready
+	ready      string // a sidecar that is ready, and shuts down when asked
+	stubborn   string // one that is ready, and refuses to shut down
+	unready    string // one that is never ready
 	canonical  *strings.Replacer
 	prometheus string // its URL
 }
@@ -43,12 +46,13 @@ func newFleet(t *testing.T) *fleet {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
-	// The addresses in rules_test.yml.
+	// rules_test.yml has these addresses.
 	f.canonical = strings.NewReplacer(f.ready, "http://127.0.0.1:15020", f.stubborn, "http://127.0.0.1:15020", f.unready, "http://127.0.0.1:15021")
 	return f
 }
 
-// sidecar is one that always answers a readiness probe, and a quit, with these.
+// sidecar starts a server that answers a readiness probe and a shutdown request with these
+// statuses.
 func sidecar(t *testing.T, ready, quit int) (addr string) {
 	t.Helper()
 	mux := http.NewServeMux()
@@ -59,15 +63,15 @@ func sidecar(t *testing.T, ready, quit int) (addr string) {
 	return server.URL
 }
 
-// start runs the pods, as far as they come, and then what watches them.
+// start runs the pods, each to the end that it has here, and then what watches them.
 func (f *fleet) start(t *testing.T) {
 	t.Helper()
 	ready, unready := "STARTGATE_WAIT_FOR="+f.ready+"/healthz/ready", "STARTGATE_WAIT_FOR="+f.unready+"/healthz/ready"
 	for _, name := range []string{"web-1", "web-2", "web-3"} {
 		f.pod(t, "web", name, 0, "true", ready)
 	}
-	f.pod(t, "web", "web-4", 124, "true", ready+","+f.unready+"/healthz/ready", "STARTGATE_TIMEOUT=200ms")
-	f.pod(t, "ledger", "ledger-1", 124, "true", unready, "STARTGATE_TIMEOUT=200ms")
+	f.pod(t, "web", "web-4", 124, "true", ready+","+f.unready+"/healthz/ready", "STARTGATE_TIMEOUT=2s")
+	f.pod(t, "ledger", "ledger-1", 124, "true", unready, "STARTGATE_TIMEOUT=2s")
 	f.pod(t, "report", "report-1", 3, "exit 3", ready, "STARTGATE_QUIT="+f.stubborn+"/quitquitquit")
 	f.pod(t, "report", "report-2", 0, "true", ready, "STARTGATE_QUIT="+f.ready+"/quitquitquit")
 
@@ -78,7 +82,7 @@ func (f *fleet) start(t *testing.T) {
 	if err := os.Mkdir(textfiles, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	label(t, f.raw(t), textfiles)
+	runLabel(t, f.raw(t), textfiles)
 	exporter := freeAddr(t)
 	background(t, nil, "prometheus-node-exporter", "--web.listen-address="+exporter, "--log.level=warn",
 		"--collector.disable-defaults", "--collector.textfile", "--collector.textfile.directory="+textfiles)
@@ -93,7 +97,7 @@ func (f *fleet) start(t *testing.T) {
 	})
 }
 
-// raw is the directory that the pods write to.
+// raw returns the directory that the pods write to.
 func (f *fleet) raw(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(f.dir, "pods")
@@ -137,8 +141,8 @@ func background(t *testing.T, env []string, name string, args ...string) {
 	})
 }
 
-// discovered is what Prometheus finds out about a pod's port, without the prefix
-// __meta_kubernetes_ of the labels.
+// discovered is what Prometheus learns about a pod's port. The labels lack their prefix
+// __meta_kubernetes_.
 type discovered struct {
 	Targets []string          `json:"targets"`
 	Labels  map[string]string `json:"labels"`
@@ -151,9 +155,9 @@ func startgatePod(workload, name, node, ready, phase string) map[string]string {
 	}
 }
 
-// scrape starts Prometheus with prometheus.yml, four things of which are other than
-// in a cluster: how often it looks, twice, and where it finds the pods. Debian's is
-// built without Kubernetes, so the pods come from a file, with the same labels.
+// scrape starts Prometheus with prometheus.yml, changed in two points: Prometheus scrapes
+// and evaluates every second, and it finds the pods in a file, with the same labels,
+// because Debian's Prometheus is built without Kubernetes.
 func (f *fleet) scrape(t *testing.T, pods []discovered) {
 	t.Helper()
 	for i, pod := range pods {
@@ -197,17 +201,22 @@ func (f *fleet) scrape(t *testing.T, pods []discovered) {
 	f.eventually(t, "both jobs are scraped", func() bool { return f.query(t, "up == 1") == 2 })
 }
 
+// patience is how long a test waits for something that usually takes seconds. It is long
+// enough for a machine that is busy.
+const patience = 2 * time.Minute
+
 // eventually waits until a condition is met.
 func (f *fleet) eventually(t *testing.T, what string, met func() bool) {
 	t.Helper()
-	for deadline := time.Now().Add(25 * time.Second); !met(); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !met(); time.Sleep(100 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("not in 25s: %s; targets are %q", what, f.targets(t))
+			t.Fatalf("not within %v: %s; targets are %q", patience, what, f.targets(t))
 		}
 	}
 }
 
-// get asks Prometheus's API. While Prometheus starts, there is no answer.
+// get requests a path of Prometheus's API, and reports whether there was an answer. While
+// Prometheus starts, there is none.
 func (f *fleet) get(t *testing.T, path string, parameters url.Values, data any) (answered bool) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, f.prometheus+"/api/v1/"+path+"?"+parameters.Encode(), nil)
@@ -230,7 +239,7 @@ func (f *fleet) get(t *testing.T, path string, parameters url.Values, data any) 
 	return true
 }
 
-// query returns how many series an expression gives.
+// query returns the number of series that an expression has.
 func (f *fleet) query(t *testing.T, expr string) int {
 	t.Helper()
 	var data struct{ Result []json.RawMessage }
@@ -238,7 +247,7 @@ func (f *fleet) query(t *testing.T, expr string) int {
 	return len(data.Result)
 }
 
-// targets returns job, instance and health of what is scraped.
+// targets returns the job, the instance and the health of each target.
 func (f *fleet) targets(t *testing.T) []string {
 	t.Helper()
 	var data struct {
@@ -275,7 +284,8 @@ func (f *fleet) series(t *testing.T) map[string]bool {
 	return all
 }
 
-// alerts returns the firing alerts with their workloads; every rule is healthy.
+// alerts returns the firing alerts with their workloads, and checks that every rule is
+// healthy.
 func (f *fleet) alerts(t *testing.T) []string {
 	t.Helper()
 	var data struct {
@@ -307,7 +317,7 @@ func (f *fleet) alerts(t *testing.T) []string {
 	return firing
 }
 
-// labelValues returns how many values label_values(SELECTOR, LABEL) has.
+// labelValues returns the number of values of label_values(SELECTOR, LABEL).
 func (f *fleet) labelValues(t *testing.T, call string) int {
 	t.Helper()
 	arguments := strings.TrimSuffix(strings.TrimPrefix(call, "label_values("), ")")
@@ -321,7 +331,7 @@ func (f *fleet) labelValues(t *testing.T, call string) int {
 	return len(values)
 }
 
-// freeAddr is a loopback address at which nobody listens.
+// freeAddr returns a loopback address at which nothing listens.
 func freeAddr(t *testing.T) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

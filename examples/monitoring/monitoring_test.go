@@ -1,11 +1,12 @@
-// Package monitoring checks the rules, the dashboard and the scrape configuration
-// beside it: against series that startgate really wrote, read by a real node
-// exporter, and scraped by a real Prometheus.
 package monitoring
+
+// The rules, the dashboard, the scrape configuration and label.sh: against series that
+// startgate has written, a node exporter has read and a Prometheus has scraped.
 
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"os"
 	"os/exec"
@@ -17,17 +18,14 @@ import (
 	"time"
 )
 
-// need skips a test on a machine without one of these commands. With NOSKIP=1, as in
-// CI, it fails instead.
+// need skips the test if one of these commands is missing. With NOSKIP=1, as in CI, the
+// test fails instead.
 func need(t *testing.T, commands ...string) {
 	t.Helper()
 	for _, name := range commands {
-		_, err := exec.LookPath(name)
-		switch {
-		case err == nil:
-		case os.Getenv("NOSKIP") != "":
+		if _, err := exec.LookPath(name); err != nil && os.Getenv("NOSKIP") != "" {
 			t.Fatalf("needs %s", name)
-		default:
+		} else if err != nil {
 			t.Skipf("needs %s", name)
 		}
 	}
@@ -42,7 +40,7 @@ func read(t *testing.T, file string) string {
 	return string(text)
 }
 
-// promtool accepts the rules, and they do what rules_test.yml says.
+// promtool accepts the rules, and the rules do what rules_test.yml says.
 func TestRules(t *testing.T) {
 	need(t, "promtool")
 	for _, args := range [][]string{
@@ -61,8 +59,8 @@ func TestRules(t *testing.T) {
 	}
 }
 
-// A fleet's series are those that rules_test.yml starts from, and answer every query
-// of the rules and of the dashboard.
+// A fleet writes the series that rules_test.yml starts from. They answer every query of the
+// rules and of the dashboard.
 func TestFleet(t *testing.T) {
 	need(t, "prometheus", "promtool", "prometheus-node-exporter")
 	f := newFleet(t)
@@ -70,25 +68,31 @@ func TestFleet(t *testing.T) {
 
 	t.Run("targets", func(t *testing.T) {
 		want := []string{"startgate-files node-1 up", "startgate-waiting node-2 up"}
-		if got := f.targets(t); !slices.Equal(got, want) {
-			t.Errorf("Prometheus scrapes %q, want %q: the pod that is ready has closed its address", got, want)
-		}
+		f.eventually(t, fmt.Sprintf("Prometheus scrapes %q: the pod that is ready has closed its address", want), func() bool {
+			return slices.Equal(f.targets(t), want)
+		})
 	})
 	t.Run("series", func(t *testing.T) {
-		written := f.series(t)
+		var missing []string
+		written := map[string]bool{}
 		defer func() {
 			if t.Failed() {
-				t.Log("written are\n" + strings.Join(slices.Sorted(maps.Keys(written)), "\n"))
+				t.Logf("nothing writes\n%s\nwritten are\n%s", strings.Join(missing, "\n"), strings.Join(slices.Sorted(maps.Keys(written)), "\n"))
 			}
 		}()
-		for _, series := range regexp.MustCompile(`- series: '(.*)'`).FindAllStringSubmatch(read(t, "rules_test.yml"), -1) {
-			if !written[series[1]] {
-				t.Errorf("rules_test.yml has %s, which nothing writes", series[1])
+		tested := regexp.MustCompile(`- series: '(.*)'`).FindAllStringSubmatch(read(t, "rules_test.yml"), -1)
+		f.eventually(t, "all series in rules_test.yml are written", func() bool {
+			missing, written = nil, f.series(t)
+			for _, series := range tested {
+				if !written[series[1]] {
+					missing = append(missing, series[1])
+				}
 			}
-		}
+			return len(missing) == 0
+		})
 	})
 	t.Run("rules", func(t *testing.T) {
-		// The last rule, and those of which the two jobs are the source.
+		// The last rule, and those that read the two jobs.
 		f.eventually(t, "all rules are evaluated", func() bool {
 			return f.query(t, `ALERTS{alertname="StartgateQuitFails"}`) == 1 &&
 				f.query(t, "workload:startgate_gave_up:count") == 2 && f.query(t, "pod_target:startgate_waiting_seconds:max") == 1
@@ -103,23 +107,17 @@ func TestFleet(t *testing.T) {
 	t.Run("dashboard", func(t *testing.T) {
 		d := readDashboard(t)
 		for _, q := range d.queries() {
-			got := f.query(t, q.expr)
-			if want := empty[q.panel]; want != (got == 0) {
-				t.Errorf("%s: %s gives %d series; expected to be empty: %t", q.panel, q.expr, got, want)
-			}
+			f.eventually(t, q.panel+": "+q.expr+" has series", func() bool { return f.query(t, q.expr) > 0 })
 		}
 		for _, v := range d.Templating.List {
-			if v.Type == "query" && f.labelValues(t, v.Query.Query) == 0 {
-				t.Errorf("variable %s: %s has no values", v.Name, v.Query.Query)
+			if v.Type == "query" {
+				f.eventually(t, "the variable "+v.Name+" has values", func() bool { return f.labelValues(t, v.Query.Query) > 0 })
 			}
 		}
 	})
 }
 
-// empty are the dashboard's panels that show nothing for the fleet of the test.
-var empty = map[string]bool{}
-
-// dashboard is what the tests look at in dashboard.json.
+// dashboard is the part of dashboard.json that the tests use.
 type dashboard struct {
 	SchemaVersion int
 	Templating    struct {
@@ -144,7 +142,7 @@ type panel struct {
 	}
 }
 
-// variableQuery is a variable's query, an object, or a data source's, a string.
+// variableQuery is the query of a variable, an object, or that of a data source, a string.
 type variableQuery struct{ Query string }
 
 func (q *variableQuery) UnmarshalJSON(text []byte) error {
@@ -164,7 +162,7 @@ func readDashboard(t *testing.T) dashboard {
 	return d
 }
 
-// query is an expression with the values of the variables in it.
+// query is an expression in which the variables have been replaced by their values.
 type query struct{ panel, expr string }
 
 func (d dashboard) queries() []query {
@@ -178,8 +176,8 @@ func (d dashboard) queries() []query {
 	return all
 }
 
-// The dashboard is one that Grafana shows as meant: it asks the data source that the
-// reader chose, and no panel lies on another.
+// In Grafana, every panel queries the data source that the user has selected, and no panel
+// covers another.
 func TestDashboard(t *testing.T) {
 	d := readDashboard(t)
 	if d.SchemaVersion != 42 {
@@ -208,7 +206,7 @@ func TestDashboard(t *testing.T) {
 		for x := p.GridPos.X; x < p.GridPos.X+p.GridPos.W; x++ {
 			for y := p.GridPos.Y; y < p.GridPos.Y+p.GridPos.H; y++ {
 				if other, taken := cells[[2]int{x, y}]; taken || x >= 24 {
-					t.Fatalf("%s lies on %q, or outside, at %d,%d", p.Title, other, x, y)
+					t.Fatalf("%s covers %q, or lies outside, at %d,%d", p.Title, other, x, y)
 				}
 				cells[[2]int{x, y}] = p.Title
 			}
@@ -216,10 +214,10 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// label.sh takes only startgate's series, of files with a name that it can trust, and
-// deletes what is an hour old, with this system's tools and with those of busybox.
-func TestLabel(t *testing.T) {
-	t.Run("system", func(t *testing.T) { testLabel(t, os.Getenv("PATH")) })
+// label.sh copies only startgate's series, from files whose names it can trust, and deletes
+// files that are an hour old: with this system's tools and with those of busybox.
+func TestLabelScript(t *testing.T) {
+	t.Run("system", func(t *testing.T) { testLabelScript(t, os.Getenv("PATH")) })
 	t.Run("busybox", func(t *testing.T) {
 		need(t, "busybox")
 		busybox, err := exec.LookPath("busybox")
@@ -232,11 +230,11 @@ func TestLabel(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		testLabel(t, dir)
+		testLabelScript(t, dir)
 	})
 }
 
-func testLabel(t *testing.T, path string) {
+func testLabelScript(t *testing.T, path string) {
 	t.Setenv("PATH", path)
 	from, to := t.TempDir(), t.TempDir()
 	text := "# HELP startgate_waiting Whether.\n# TYPE startgate_waiting gauge\n" +
@@ -250,7 +248,7 @@ func testLabel(t *testing.T, path string) {
 	if err := os.Symlink("/etc/passwd", filepath.Join(from, "shop_web_link.prom")); err != nil {
 		t.Fatal(err)
 	}
-	label(t, from, to)
+	runLabel(t, from, to)
 	old := time.Now().Add(-2 * time.Hour)
 	if err := os.Chtimes(filepath.Join(from, "shop_web_old.prom"), old, old); err != nil {
 		t.Fatal(err)
@@ -258,7 +256,7 @@ func testLabel(t *testing.T, path string) {
 	if err := os.WriteFile(filepath.Join(to, "another.prom"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	label(t, from, to)
+	runLabel(t, from, to)
 
 	if got, want := names(t, to), []string{"another.prom", "startgate.shop__web-2.prom", "startgate.shop_my_web_web-1.prom"}; !slices.Equal(got, want) {
 		t.Errorf("written are %q, want %q", got, want)
@@ -277,8 +275,8 @@ func testLabel(t *testing.T, path string) {
 	}
 }
 
-// label runs label.sh.
-func label(t *testing.T, from, to string) {
+// runLabel runs label.sh.
+func runLabel(t *testing.T, from, to string) {
 	t.Helper()
 	if out, err := exec.CommandContext(t.Context(), "sh", "label.sh", from, to).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Fatalf("label.sh: %v\n%s", err, out)

@@ -2,6 +2,9 @@
 
 package podtest
 
+// The image that the Dockerfile builds: what it has, that two builds are the same, its
+// labels, and the Dockerfile that the README shows.
+
 import (
 	"crypto/sha256"
 	"encoding/json"
@@ -13,12 +16,12 @@ import (
 	"testing"
 )
 
-// imageLimit is what the image may take, in bytes.
+// imageLimit is the largest size of the image, in bytes.
 const imageLimit = 11e6
 
-// The image is what the Dockerfile promises: one small file, and nobody's user.
-func TestImage(t *testing.T) {
-	host.ready(t)
+// The image has one small file, and runs as a user that is not root.
+func TestImageContents(t *testing.T) {
+	needNode(t)
 	var images []struct {
 		Size         int64
 		Os           string
@@ -70,17 +73,17 @@ func files(t testing.TB, image string) map[string]fs.FileInfo {
 	return all
 }
 
-// mounted returns the folder that an image's files are in.
+// mounted returns the folder that has an image's files.
 func mounted(t testing.TB, image string) string {
 	t.Helper()
 	t.Cleanup(func() { host.podman(t, "image", "unmount", image) })
 	return host.podman(t, "image", "mount", image)
 }
 
-// Two builds make the same image, from folders and of files as old as may be. Its
-// binary is the one that anybody gets of the same sources and the same Go.
-func TestReproducible(t *testing.T) {
-	host.ready(t)
+// Two builds make the same image, whatever the folder and the files' times. Its binary is
+// the one that anybody gets from the same sources with the same Go.
+func TestImageIsReproducible(t *testing.T) {
+	needPods(t)
 	elsewhere := t.TempDir()
 	if out, err := exec.Command("cp", "--recursive", "../Dockerfile", "../.dockerignore", "../go.mod", "../go.sum",
 		"../cmd", "../exec", "../wait", elsewhere).CombinedOutput(); err != nil {
@@ -91,7 +94,7 @@ func TestReproducible(t *testing.T) {
 	}
 	var ids []string
 	for name, context := range map[string]string{"localhost/one": "..", "localhost/other": elsewhere} {
-		id, err := host.bud(name, filepath.Join(context, "Dockerfile"), context, "--no-cache")
+		id, err := host.buildImage(name, filepath.Join(context, "Dockerfile"), context, "--no-cache")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,10 +123,10 @@ func sum(t testing.TB, file string) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
-// The version and the revision of a release are arguments of its build.
-func TestVersionLabels(t *testing.T) {
-	host.ready(t)
-	if _, err := host.bud("localhost/version", "../Dockerfile", "..", "--build-arg", "VERSION=v1.2.3", "--build-arg", "REVISION=abc"); err != nil {
+// A release passes its version and revision to the build.
+func TestImageVersionLabels(t *testing.T) {
+	needPods(t)
+	if _, err := host.buildImage("localhost/version", "../Dockerfile", "..", "--build-arg", "VERSION=v1.2.3", "--build-arg", "REVISION=abc"); err != nil {
 		t.Fatal(err)
 	}
 	const format = `{{index .Labels "org.opencontainers.image.version"}} {{index .Labels "org.opencontainers.image.revision"}}`
@@ -132,9 +135,9 @@ func TestVersionLabels(t *testing.T) {
 	}
 }
 
-// The Dockerfile in the README, as a user writes it beside an application.
+// The README's Dockerfile, with a clone of this repository and an application beside it.
 func TestREADMEDockerfile(t *testing.T) {
-	host.ready(t)
+	needPods(t)
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
@@ -156,7 +159,7 @@ func TestREADMEDockerfile(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	const image = "localhost/readme"
-	if _, err := host.bud(image, dockerfile, context); err != nil {
+	if _, err := host.buildImage(image, dockerfile, context); err != nil {
 		t.Fatal(err)
 	}
 	run := []string{"run", "--rm", "--network", "none", "--pull", "never", "--env", "STARTGATE_WAIT_FOR=file:///app", image}

@@ -1,6 +1,7 @@
-//go:build linux
-
 package podtest
+
+// Helpers: the images of the pods, built from the examples' Dockerfiles and from what
+// the machine has.
 
 import (
 	"fmt"
@@ -10,8 +11,8 @@ import (
 	"strings"
 )
 
-// The images. Those that a registry has for users are made here of what the
-// machine has, under their own names.
+// The images. Those that users take from a registry have their own names here, but are
+// made of programs of this machine.
 const (
 	startgateImage = "registry.example/startgate:1"
 	appImage       = "registry.example/app:1"
@@ -22,7 +23,7 @@ const (
 	pauseImage     = "localhost/pause:1"
 )
 
-// busyboxFiles are the first lines of a Dockerfile whose image has busybox.
+// busyboxFiles begins a Dockerfile whose image has busybox.
 const busyboxFiles = `
 FROM scratch
 COPY busybox /bin/busybox
@@ -30,8 +31,8 @@ RUN ["/bin/busybox", "--install", "-s", "/bin"]
 RUN mkdir -p /tmp && chmod 1777 /tmp
 `
 
-// golangFiles is an image with as much of golang's as a Dockerfile of this
-// repository asks for. Go itself is mounted, and so are its caches.
+// golangFiles is a Dockerfile for as much of the golang image as this repository's
+// Dockerfiles use. Go itself and its caches are mounted.
 const golangFiles = busyboxFiles + `
 RUN mkdir -p /cache /go /usr/local/go
 ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOCACHE=/cache GOTOOLCHAIN=local
@@ -43,13 +44,13 @@ COPY --from=` + startgateImage + ` /startgate /startgate
 ENTRYPOINT ["/startgate", "--"]
 `
 
-// pauseFiles is what holds a pod's network.
+// pauseFiles is the Dockerfile of the container that holds a pod's network.
 const pauseFiles = busyboxFiles + `
 ENTRYPOINT ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait; done"]
 `
 
-// build builds the images.
-func (n *node) build() error {
+// buildImages builds the images that most tests use.
+func (n *node) buildImages() error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
 		return err
@@ -64,7 +65,7 @@ func (n *node) build() error {
 	if err := os.WriteFile(n.file("context/busybox"), binary, 0o755); err != nil {
 		return err
 	}
-	// The Dockerfile's own go mod download then finds all of it, and needs no network.
+	// So that the Dockerfile's own go mod download needs no network.
 	if out, err := exec.Command("go", "mod", "download").CombinedOutput(); err != nil {
 		return fmt.Errorf("go mod download: %w\n%s", err, out)
 	}
@@ -77,15 +78,16 @@ func (n *node) build() error {
 		{standinImage, "standin/Dockerfile", ".."},
 		{shellImage, shellFiles, n.file("context")},
 	} {
-		if _, err := n.bud(image.name, image.dockerfile, image.context); err != nil {
+		if _, err := n.buildImage(image.name, image.dockerfile, image.context); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// bud builds an image and returns its ID. The Dockerfile is a file or a text.
-func (n *node) bud(image, dockerfile, context string, options ...string) (string, error) {
+// buildImage builds an image and returns its ID. The Dockerfile is the name of a file,
+// or the text itself.
+func (n *node) buildImage(image, dockerfile, context string, options ...string) (string, error) {
 	if strings.Contains(dockerfile, "\n") {
 		file := n.file("Dockerfile")
 		if err := os.WriteFile(file, []byte(dockerfile), 0o600); err != nil {
@@ -99,14 +101,14 @@ func (n *node) bud(image, dockerfile, context string, options ...string) (string
 	}
 	args := append([]string{
 		"bud", "--quiet", "--isolation", "chroot", "--pull-never", "--timestamp", "0",
-		// This buildah does not know its own platform.
+		// Debian's buildah does not set it.
 		"--build-arg", "BUILDPLATFORM=linux/" + strings.TrimSpace(goEnv("GOHOSTARCH")),
 		"--tag", image, "--file", dockerfile,
 	}, mounts...)
 	return n.run("buildah", append(append(args, options...), context)...)
 }
 
-// goMounts bring this machine's Go into golangImage.
+// goMounts returns the options that mount this machine's Go and its caches.
 func goMounts() ([]string, error) {
 	var args []string
 	for name, inside := range map[string]string{"GOROOT": "/usr/local/go:ro", "GOMODCACHE": "/go/pkg/mod", "GOCACHE": "/cache"} {

@@ -1,11 +1,7 @@
-//go:build linux
-
-// Package podtest runs the manifests in the folders of examples/ as pods, by podman,
-// with images that it builds from their Dockerfiles: as users run them, but for a
-// stand-in (standin/) where a sidecar's own image cannot be had.
-//
-// It needs root and the Debian packages podman, buildah, runc and busybox-static.
 package podtest
+
+// What all tests share: the directory they run in, what they need of the machine, and
+// how they wait for a condition.
 
 import (
 	"flag"
@@ -16,15 +12,13 @@ import (
 	"time"
 )
 
-// patience is for what takes much less, on a machine that is busy.
+// patience is how long a test waits for something that usually takes seconds. It is
+// long enough for a machine that is busy.
 const patience = 2 * time.Minute
-
-// host is the machine of all pods.
-var host node
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	if err := os.Chdir(".."); err != nil { // to examples/, which the paths in these tests start from
+	if err := os.Chdir(".."); err != nil { // all paths in these tests start from examples/
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -47,34 +41,39 @@ func testMain(m *testing.M) (code int) {
 	return m.Run()
 }
 
-// need skips a test on a machine without one of these commands, or without root
-// for "root". With NOSKIP=1, as in CI, it fails instead.
-func need(t testing.TB, what ...string) {
+// need skips the test if one of these commands is missing. With NOSKIP=1, as in CI,
+// the test fails instead.
+func need(t testing.TB, commands ...string) {
 	t.Helper()
-	for _, name := range what {
-		_, err := exec.LookPath(name)
-		if name == "root" {
-			err = nil
-			if os.Getuid() != 0 {
-				err = os.ErrPermission
-			}
-		}
-		switch {
-		case err == nil:
-		case os.Getenv("NOSKIP") != "":
-			t.Fatalf("needs %s", name)
-		default:
-			t.Skipf("needs %s", name)
+	for _, name := range commands {
+		if _, err := exec.LookPath(name); err != nil {
+			missing(t, name)
 		}
 	}
 }
 
-// eventually waits until f is true.
+// needRoot skips the test, or fails it, if the user is not root.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		missing(t, "root")
+	}
+}
+
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("NOSKIP") != "" {
+		t.Fatalf("needs %s", what)
+	}
+	t.Skipf("needs %s", what)
+}
+
+// eventually waits until f returns true.
 func eventually(t testing.TB, what string, f func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !f(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			t.Fatalf("%v have passed, and not yet: %s", patience, what)
+			t.Fatalf("not within %v: %s", patience, what)
 		}
 	}
 }

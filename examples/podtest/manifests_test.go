@@ -1,11 +1,12 @@
 package podtest
 
+// The manifests of the examples and of the READMEs: each one is read as an API server
+// reads it, which finds a field that does not exist.
+
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -16,68 +17,62 @@ import (
 // object is a part of a manifest.
 type object = map[string]any
 
-// parse reads manifests as an API server does. The parser is a module of its own.
+// parse reads manifests as an API server does. It returns the objects of each file.
 func parse(files ...string) (map[string][]object, error) {
-	args := []string{"run", "-C", "internal/manifests", "."}
-	for _, file := range files {
-		path, err := filepath.Abs(file)
-		if err != nil {
-			return nil, err
-		}
-		args = append(args, path)
-	}
-	cmd := exec.Command("go", args...)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return nil, fmt.Errorf("%w\n%s", err, &stderr)
+	text, err := runTool(manifestsTool, files...)
+	if err != nil {
+		return nil, err
 	}
 	var parsed map[string][]object
-	return parsed, json.Unmarshal(stdout.Bytes(), &parsed)
+	return parsed, json.Unmarshal(text, &parsed)
 }
 
-// parsed has all manifests beside this file, by their paths.
-var parsed = sync.OnceValues(func() (map[string][]object, error) {
+// manifests returns the objects of all manifests in the examples' folders, by file.
+var manifests = sync.OnceValues(func() (map[string][]object, error) {
 	files, err := filepath.Glob("*/*.yaml")
 	if err != nil {
 		return nil, err
 	}
-	byPath, err := parse(files...)
-	manifests := map[string][]object{}
-	for _, file := range files {
-		path, absErr := filepath.Abs(file)
-		if absErr != nil {
-			return nil, absErr
-		}
-		manifests[file] = byPath[path]
-	}
-	return manifests, err
+	return parse(files...)
 })
 
-// podIn returns a pod as the workload in a file makes it. So a Job runs where there
-// is nobody to control one.
-func podIn(t testing.TB, file string) object {
+// podFromFile returns the pod that the first workload in a file makes. A test runs it
+// without the controller of that workload.
+func podFromFile(t testing.TB, file string) object {
 	t.Helper()
-	manifests, err := parsed()
+	byFile, err := manifests()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, workload := range manifests[file] {
+	for _, workload := range byFile[file] {
 		if workload["kind"] == "Pod" {
 			return deepCopy(t, workload)
 		}
-		if template, ok := at(workload, "spec", "template").(object); ok {
-			pod := deepCopy(t, template)
-			pod["apiVersion"], pod["kind"] = "v1", "Pod"
-			at(pod, "metadata").(object)["name"] = at(workload, "metadata", "name")
-			return pod
+		if at(workload, "spec", "template") != nil {
+			return podOfWorkload(t, workload)
 		}
 	}
 	t.Fatalf("%s has no pod", file)
 	return nil
 }
 
-// at returns what is at a path of fields.
+// podOfWorkload returns the pod that a workload makes.
+func podOfWorkload(t testing.TB, workload object) object {
+	t.Helper()
+	template, ok := at(workload, "spec", "template").(object)
+	if !ok {
+		template, ok = at(workload, "spec", "jobTemplate", "spec", "template").(object)
+	}
+	if !ok {
+		t.Fatalf("%v has no pod", at(workload, "metadata", "name"))
+	}
+	pod := deepCopy(t, template)
+	pod["apiVersion"], pod["kind"] = "v1", "Pod"
+	at(pod, "metadata").(object)["name"] = at(workload, "metadata", "name")
+	return pod
+}
+
+// at returns the value at a path of fields, or nil.
 func at(value any, path ...string) any {
 	for _, name := range path {
 		fields, ok := value.(object)
@@ -99,7 +94,7 @@ func list(value any, path ...string) []object {
 	return objects
 }
 
-// deepCopy makes a manifest that can be changed, with the types that JSON has.
+// deepCopy returns a copy that can be changed. It has the types that JSON has.
 func deepCopy(t testing.TB, o object) object {
 	t.Helper()
 	text, err := json.Marshal(o)
@@ -113,10 +108,9 @@ func deepCopy(t testing.TB, o object) object {
 	return clone
 }
 
-// TestManifests finds one that an API server would refuse. It has no sub-tests, so
-// that it tells of all mistakes at once.
-func TestManifests(t *testing.T) {
-	manifests, err := parsed()
+// There are no subtests, because the parser reports the mistakes of all files at once.
+func TestManifestsAreValid(t *testing.T) {
+	byFile, err := manifests()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,18 +119,18 @@ func TestManifests(t *testing.T) {
 			t.Errorf("examples/%s has no manifest", folder)
 		}
 	}
-	for file, objects := range manifests {
+	for file, objects := range byFile {
 		if len(objects) == 0 {
 			t.Errorf("%s: no object", file)
 		}
 		if _, err := os.Stat(filepath.Join(filepath.Dir(file), "README.md")); err != nil {
-			t.Errorf("%s: nothing says what it is: %v", file, err)
+			t.Errorf("%s: its folder has no README: %v", file, err)
 		}
 	}
 }
 
-// TestManifestsRefused shows what the parser is for.
-func TestManifestsRefused(t *testing.T) {
+// Each of these has one mistake, and the parser reports all of them.
+func TestInvalidManifestsAreRefused(t *testing.T) {
 	dir := t.TempDir()
 	var files, wants []string
 	for name, test := range map[string]struct{ manifest, want string }{
@@ -153,7 +147,7 @@ func TestManifestsRefused(t *testing.T) {
 	}
 	_, err := parse(files...)
 	if err == nil {
-		t.Fatal("all of them are accepted")
+		t.Fatal("no error")
 	}
 	for _, want := range wants {
 		if !strings.Contains(err.Error(), want) {
@@ -162,8 +156,7 @@ func TestManifestsRefused(t *testing.T) {
 	}
 }
 
-// TestREADMEManifests finds a manifest in a README that an API server would refuse.
-func TestREADMEManifests(t *testing.T) {
+func TestREADMEManifestsAreValid(t *testing.T) {
 	readmes, err := filepath.Glob("*/README.md")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
-//go:build linux
-
 package podtest
+
+// Helpers: the machine of all pods, which is podman with its own images and state.
 
 import (
 	"bytes"
@@ -16,18 +16,21 @@ import (
 	"testing"
 )
 
+// host is the machine of all pods.
+var host node
+
 // node is a machine that runs pods: podman, with images and state of its own.
 type node struct {
 	dir   string
 	setUp sync.Once
 	err   error
 
-	sweeper *exec.Cmd
-	broom   io.Closer // closed, it makes the sweeper begin
+	cleaner      *exec.Cmd
+	cleanerInput io.Closer // the cleaner begins when this is closed
 }
 
-// configuration is what podman and buildah are told. It asks for no systemd, and
-// for no limits above this process's own.
+// configuration has the files that podman and buildah read, by the variable that names
+// each. They use no systemd, and set no limit above this process's own.
 var configuration = map[string]string{
 	"CONTAINERS_CONF": `
 [containers]
@@ -51,13 +54,24 @@ unqualified-search-registries = ["docker.io"]
 `,
 }
 
-// ready has the node set up, once for all tests.
-func (n *node) ready(t testing.TB) {
+// needPods sets up the node, once for all tests. It skips a test where no pod can run,
+// and with -short.
+func needPods(t testing.TB) {
 	t.Helper()
-	need(t, "root", "podman", "buildah", "runc", "conmon", "busybox")
-	n.setUp.Do(func() { n.err = errors.Join(n.configure(), n.sweep(), n.build()) })
-	if n.err != nil {
-		t.Fatal(n.err)
+	if testing.Short() {
+		t.Skip("starts pods")
+	}
+	needNode(t)
+}
+
+// needNode is needPods for the few tests that also run with -short.
+func needNode(t testing.TB) {
+	t.Helper()
+	needRoot(t)
+	need(t, "podman", "buildah", "runc", "conmon", "busybox")
+	host.setUp.Do(func() { host.err = errors.Join(host.configure(), host.startCleaner(), host.buildImages()) })
+	if host.err != nil {
+		t.Fatal(host.err)
 	}
 }
 
@@ -93,7 +107,7 @@ func (n *node) run(name string, args ...string) (string, error) {
 	return strings.TrimSpace(stdout.String()), nil
 }
 
-// podman runs podman, which must succeed.
+// podman runs podman. The test fails if podman does.
 func (n *node) podman(t testing.TB, args ...string) string {
 	t.Helper()
 	out, err := n.run("podman", args...)
@@ -103,8 +117,8 @@ func (n *node) podman(t testing.TB, args ...string) string {
 	return out
 }
 
-// ask runs podman for what changes nothing. When a process that it looks at goes
-// away meanwhile it fails, and is asked again.
+// ask runs a podman command that changes nothing. Such a command can fail because a
+// process that it looks at exits meanwhile, so it is tried again.
 func (n *node) ask(t testing.TB, args ...string) string {
 	t.Helper()
 	for range 4 {
@@ -115,25 +129,25 @@ func (n *node) ask(t testing.TB, args ...string) string {
 	return n.podman(t, args...)
 }
 
-// sweep starts a process that takes all away that the tests leave, when this one
-// is over, whatever the way it ends.
-func (n *node) sweep() error {
+// startCleaner starts a process that removes everything the tests leave behind. It
+// begins when this process exits, for whatever reason.
+func (n *node) startCleaner() error {
 	const script = `cat; podman pod rm --all --force --time 0; rm -rf "$0"`
-	n.sweeper = n.command("sh", "-c", script, n.dir)
-	n.sweeper.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // not to be killed with this one
+	n.cleaner = n.command("sh", "-c", script, n.dir)
+	n.cleaner.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // so that it is not killed with this process
 	var err error
-	if n.broom, err = n.sweeper.StdinPipe(); err != nil {
+	if n.cleanerInput, err = n.cleaner.StdinPipe(); err != nil {
 		return err
 	}
-	return n.sweeper.Start()
+	return n.cleaner.Start()
 }
 
-// remove waits until all is taken away.
+// remove removes the node, and waits until that is done.
 func (n *node) remove() error {
-	if n.sweeper == nil {
+	if n.cleaner == nil {
 		return os.RemoveAll(n.dir)
 	}
-	if err := errors.Join(n.broom.Close(), n.sweeper.Wait()); err != nil {
+	if err := errors.Join(n.cleanerInput.Close(), n.cleaner.Wait()); err != nil {
 		return fmt.Errorf("cannot remove %s: %w", n.dir, err)
 	}
 	return nil

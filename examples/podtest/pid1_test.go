@@ -2,6 +2,9 @@
 
 package podtest
 
+// startgate as PID 1 of a container: signals, exit codes, orphans and a container from
+// which everything is taken that can be.
+
 import (
 	"fmt"
 	"os"
@@ -9,86 +12,63 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
-// modes are the two of handing over, by the settings that choose them.
+// modes has the settings that choose each of the two modes.
 var modes = map[string][]string{
 	"replace":   {"STARTGATE_WAIT_FOR=none"},
 	"supervise": {"STARTGATE_WAIT_FOR=none", "STARTGATE_SUPERVISE=true"},
 }
 
-// grace is a grace period that shows when somebody waits for its end.
-const grace = 30 * time.Second
-
-// alone is a pod of one container, without a sidecar.
-func alone(settings []string, script string) object {
-	app := shell("app", script)
-	setEnv(app, settings...)
-	return object{
-		"apiVersion": "v1", "kind": "Pod",
-		"metadata": object{"name": "alone"},
-		"spec": object{
-			"restartPolicy": "Never",
-			"volumes":       []any{object{"name": "state", "emptyDir": object{}}},
-			"containers":    []any{app},
-		},
-	}
+// singlePod returns a pod of one container, app, without a sidecar.
+func singlePod(settings []string, script string) object {
+	return shellPod("single", "Never", settings, script)
 }
 
-// TERM ends PID 1 at once while it waits.
-func TestStopWhileWaiting(t *testing.T) {
-	host.ready(t)
-	for _, quit := range [][]string{nil, {"STARTGATE_SUPERVISE=true"}} {
-		t.Run(strings.Join(quit, ""), func(t *testing.T) {
+func TestTERMWhileWaiting(t *testing.T) {
+	needPods(t)
+	for mode, settings := range map[string][]string{"replace": nil, "supervise": {"STARTGATE_SUPERVISE=true"}} {
+		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			p := play(t, alone(append(quit, "STARTGATE_WAIT_FOR=file:///missing"), "echo working"))
-			p.until("app", "is not ready yet", 1)
-			began := time.Now()
-			p.stop(grace)
-			took := time.Since(began)
-			if s := p.state("app"); s.ExitCode != 143 || took > grace/2 || strings.Contains(p.log("app"), "working\n") {
-				t.Errorf("code %d after %v, want 143 at once", s.ExitCode, took)
+			p := startPod(t, singlePod(append(settings, "STARTGATE_WAIT_FOR=file:///missing"), "echo working"))
+			p.waitForLog("app", "is not ready yet", 1)
+			p.checkStop("app", 143)
+			p.checkLog("app", "ended by SIGTERM while file:///missing was not ready")
+			if strings.Contains(p.log("app"), "working\n") {
+				t.Error("the application was started")
 			}
-			p.says("app", "ended by SIGTERM while file:///missing was not ready")
 		})
 	}
 }
 
-// TERM reaches the application after the hand-over, and the code is its own.
-func TestStopApplication(t *testing.T) {
-	host.ready(t)
+func TestTERMReachesApplication(t *testing.T) {
+	needPods(t)
 	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			p := play(t, alone(settings, "trap 'echo stopping; exit 7' TERM; "+works+" & wait"))
-			p.until("app", "working", 1)
-			began := time.Now()
-			p.stop(grace)
-			took := time.Since(began)
-			if s := p.state("app"); s.ExitCode != 7 || took > grace/2 {
-				t.Errorf("code %d after %v, want 7 at once", s.ExitCode, took)
-			}
-			p.says("app", "mode="+mode, "stopping")
+			p := startPod(t, singlePod(settings, "trap 'echo stopping; exit 7' TERM; "+worksForever+" & wait"))
+			p.waitForLog("app", "working", 1)
+			p.checkStop("app", 7)
+			p.checkLog("app", "mode="+mode, "stopping")
 		})
 	}
 }
 
 // The application's exit code is the container's.
-func TestCodes(t *testing.T) {
-	host.ready(t)
+func TestExitCodes(t *testing.T) {
+	needPods(t)
 	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			codes := []int{0, 1, 2, 77, 124, 125, 143, 255}
-			manifest := alone(settings, "exit 0")
+			manifest := singlePod(settings, "exit 0")
 			for _, code := range codes {
 				app := shell(fmt.Sprintf("exits-%d", code), fmt.Sprintf("exit %d", code))
 				setEnv(app, settings...)
 				addContainer(manifest, app)
 			}
-			p := play(t, manifest)
-			p.ends()
+			p := startPod(t, manifest)
+			p.waitForEnd()
 			for _, code := range codes {
 				if got := p.state(fmt.Sprintf("exits-%d", code)).ExitCode; got != code {
 					t.Errorf("%d became %d", code, got)
@@ -98,23 +78,24 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// orphans is a script that leaves 20 of them, which end soon.
-const orphans = `for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do (sleep 0.1 &) ; done; exec sleep 1000`
+// orphans is a script that leaves 20 orphans, which exit soon, and then says so.
+const orphans = `for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do (sleep 0.1 &) ; done; echo left; exec sleep 1000`
 
-// Supervising, PID 1 reaps orphans. Replaced, the application has to: sleep does
-// not, which shows that this test sees zombies.
-func TestZombies(t *testing.T) {
-	host.ready(t)
+// A supervising startgate reaps orphans. If it has been replaced the application has to.
+// sleep does not, which shows that this test can see zombies.
+func TestOrphansAreReaped(t *testing.T) {
+	needPods(t)
 	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			p := play(t, alone(settings, orphans))
+			p := startPod(t, singlePod(settings, orphans))
+			p.waitForLog("app", "left\n", 1)
 			first := p.state("app").Pid
 			if mode == "replace" {
 				eventually(t, "20 zombies", func() bool { return zombies(t, first) == 20 })
 				return
 			}
-			eventually(t, "no child but the application", func() bool { return len(children(t, first)) == 1 })
+			eventually(t, "no child except the application", func() bool { return len(children(t, first)) == 1 })
 			if n := zombies(t, first); n != 0 {
 				t.Errorf("%d zombies", n)
 			}
@@ -133,7 +114,7 @@ func children(t testing.TB, parent int) map[string]string {
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		if err != nil {
-			continue // it is gone
+			continue // it has exited
 		}
 		// pid (name) state ppid
 		_, after, _ := strings.Cut(string(text), ") ")
@@ -156,14 +137,14 @@ func zombies(t testing.TB, parent int) (n int) {
 	return n
 }
 
-// All that can be taken from a container is taken: its root is read-only, it has
-// no capabilities and cannot get any, and its user is one that nobody knows.
-func TestRestricted(t *testing.T) {
-	host.ready(t)
+// The container's root is read-only, it has no capabilities and cannot get any, and its
+// user is in no list of users.
+func TestRestrictedContainer(t *testing.T) {
+	needPods(t)
 	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			manifest := alone(settings,
+			manifest := singlePod(settings,
 				"grep -E '^(Uid|Gid|CapEff|CapBnd|NoNewPrivs)' /proc/self/status; touch /written; echo $$; exit 7")
 			manifest = deepCopy(t, manifest)
 			containerIn(t, manifest, "app")["securityContext"] = object{
@@ -172,12 +153,12 @@ func TestRestricted(t *testing.T) {
 				"capabilities":   object{"drop": []any{"ALL"}},
 				"seccompProfile": object{"type": "RuntimeDefault"},
 			}
-			p := play(t, manifest)
-			p.ends()
+			p := startPod(t, manifest)
+			p.waitForEnd()
 			if s := p.state("app"); s.ExitCode != 7 {
 				t.Errorf("code %d, want 7", s.ExitCode)
 			}
-			p.says("app", "mode="+mode, "Uid:\t1000660000\t", "Gid:\t0\t", "CapEff:\t0000000000000000",
+			p.checkLog("app", "mode="+mode, "Uid:\t1000660000\t", "Gid:\t0\t", "CapEff:\t0000000000000000",
 				"CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "/written: Read-only file system")
 			if isFirst := strings.Contains(p.log("app"), "\n1\n"); isFirst != (mode == "replace") {
 				t.Errorf("the application is PID 1: %t", isFirst)
@@ -186,18 +167,18 @@ func TestRestricted(t *testing.T) {
 	}
 }
 
-// A supervised application that is killed leaves 128+9, and so does PID 1.
-func TestKilled(t *testing.T) {
-	host.ready(t)
-	for name, script := range map[string]string{"application": "kill -KILL $$", "container": works} {
+// The exit code is 128+9 if the supervised application is killed, and if PID 1 is.
+func TestExitCodeAfterKILL(t *testing.T) {
+	needPods(t)
+	for name, script := range map[string]string{"application": "kill -KILL $$", "container": worksForever} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			p := play(t, alone(modes["supervise"], script))
+			p := startPod(t, singlePod(modes["supervise"], script))
 			if name == "container" {
-				p.until("app", "working", 1)
+				p.waitForLog("app", "working", 1)
 				p.signal("app", syscall.SIGKILL)
 			}
-			p.ends()
+			p.waitForEnd()
 			if s := p.state("app"); s.ExitCode != 137 {
 				t.Errorf("code %d, want 137", s.ExitCode)
 			}

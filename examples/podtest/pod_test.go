@@ -2,6 +2,8 @@
 
 package podtest
 
+// Helpers: a pod that was started, its containers, and what a kubelet does to it.
+
 import (
 	"encoding/json"
 	"errors"
@@ -16,65 +18,14 @@ import (
 	"time"
 )
 
-// The annotation that Istio's webhook puts on a pod, with a sidecar of each kind.
+// grace is a grace period that is long enough for a busy machine, and that shows when
+// something waits for its end. With shortGrace nothing can end in time that ignores TERM.
 const (
-	statusAnnotation = "sidecar.istio.io/status"
-	classicStatus    = `{"initContainers":["istio-init"],"containers":["istio-proxy"],"volumes":["istio-envoy"]}`
-	nativeStatus     = `{"initContainers":["istio-init","istio-proxy"],"containers":null,"volumes":["istio-envoy"]}`
+	grace      = time.Minute
+	shortGrace = 5 * time.Second
 )
 
-// standin is a container that plays a sidecar.
-func standin(name string, args ...string) object {
-	return object{"name": name, "image": standinImage, "args": args}
-}
-
-// inject does to a pod what Istio's webhook does: it adds the sidecar, here a
-// stand-in with these flags, and the annotation.
-func inject(pod object, flags ...string) object {
-	annotate(pod, classicStatus)
-	addContainer(pod, standin("istio-proxy", append([]string{"istio"}, flags...)...))
-	return pod
-}
-
-func annotate(pod object, status string) {
-	metadata := at(pod, "metadata").(object)
-	annotations, _ := metadata["annotations"].(object)
-	if annotations == nil {
-		annotations = object{}
-	}
-	annotations[statusAnnotation] = status
-	metadata["annotations"] = annotations
-}
-
-func addContainer(pod, container object) {
-	spec := at(pod, "spec").(object)
-	containers, _ := spec["containers"].([]any)
-	spec["containers"] = append(containers, container)
-}
-
-// containerIn returns a container of a pod by its name.
-func containerIn(t testing.TB, pod object, name string) object {
-	t.Helper()
-	for _, container := range list(pod, "spec", "containers") {
-		if container["name"] == name {
-			return container
-		}
-	}
-	t.Fatalf("no container %s", name)
-	return nil
-}
-
-// setEnv sets variables, NAME=value each, of a container.
-func setEnv(container object, variables ...string) {
-	env, _ := container["env"].([]any)
-	for _, variable := range variables {
-		name, value, _ := strings.Cut(variable, "=")
-		env = append(env, object{"name": name, "value": value})
-	}
-	container["env"] = env
-}
-
-// pod is one that was started.
+// pod is a pod that was started.
 type pod struct {
 	testing.TB
 	id, name   string
@@ -83,21 +34,22 @@ type pod struct {
 	containers map[string]*container
 }
 
-// container is one of a pod's.
+// container is a container of a pod.
 type container struct {
 	id, log string
-	message string // the file that is its termination message
+	message string // the file that has its termination message
 }
 
-var count atomic.Int64
+// podsStarted counts the pods, so that each has a name of its own.
+var podsStarted atomic.Int64
 
-// play starts a pod, and takes it away at the end of the test.
-func play(t testing.TB, manifest object) *pod {
+// startPod starts a pod, which is removed at the end of the test.
+func startPod(t testing.TB, manifest object) *pod {
 	t.Helper()
-	host.ready(t)
+	needNode(t)
 	manifest = deepCopy(t, manifest)
 	p := &pod{
-		TB: t, name: fmt.Sprintf("%s-%d", at(manifest, "metadata", "name"), count.Add(1)),
+		TB: t, name: fmt.Sprintf("%s-%d", at(manifest, "metadata", "name"), podsStarted.Add(1)),
 		policy: "Always", containers: map[string]*container{},
 	}
 	if policy, ok := at(manifest, "spec", "restartPolicy").(string); ok {
@@ -118,20 +70,20 @@ func play(t testing.TB, manifest object) *pod {
 	}
 	t.Cleanup(p.remove)
 	host.podman(t, "play", "kube", "--network", "none", file)
-	p.look(messages)
+	p.findContainers(messages)
 	return p
 }
 
-// adapt makes a manifest one that this podman plays as a kubelet would. It returns
-// the files that are the containers' termination messages, which dir is for.
+// adapt changes a manifest so that podman runs it as a kubelet would. It returns the
+// files that have the containers' termination messages; they are in dir.
 func (p *pod) adapt(manifest object, dir string) map[string]string {
 	metadata, spec := at(manifest, "metadata").(object), at(manifest, "spec").(object)
 	metadata["name"] = p.name
 	containers := append(list(spec, "containers"), list(spec, "initContainers")...)
 	for _, c := range containers {
-		handDown(c, metadata) // podman takes no value as long as Istio's
+		resolveEnv(c, metadata) // podman accepts no value as long as Istio's
 	}
-	// An init container that is not "always" takes it 20 s, and it would be restarted, too.
+	// podman needs 20 s for an init container that is not "always", and would restart it.
 	metadata["annotations"] = object{"io.podman.annotations.init.container.type": "always"}
 	if len(list(spec, "initContainers")) > 0 {
 		p.policy, spec["restartPolicy"] = "Never", "Never"
@@ -141,7 +93,7 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		if volume["emptyDir"] == nil {
 			continue
 		}
-		// Its own is shared by all pods, and belongs to the user of the first container.
+		// podman's own is shared by all pods, and belongs to the first container's user.
 		path := filepath.Join(dir, "volume-"+volume["name"].(string))
 		if err := errors.Join(os.Mkdir(path, 0o755), os.Chmod(path, 0o777)); err != nil {
 			p.Fatal(err)
@@ -161,22 +113,22 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		volumes = append(volumes, object{"name": volume, "hostPath": object{"path": messages[name], "type": "File"}})
 		c["volumeMounts"] = append(mounts, object{"name": volume, "mountPath": "/dev/termination-log"})
 		c["imagePullPolicy"] = "Never"
-		delete(c, "ports")         // it would open them on this machine
-		delete(c, "livenessProbe") // it would want systemd for it
+		delete(c, "ports")         // podman would open them on this machine
+		delete(c, "livenessProbe") // podman would need systemd for it
 	}
 	spec["volumes"] = volumes
 	return messages
 }
 
-// handDown gives a container what it asks for of its pod's metadata, and puts that
-// where its variables refer to it.
-func handDown(container, metadata object) {
+// resolveEnv replaces, in a container's variables, fields of the pod's metadata and
+// references to other variables by their values.
+func resolveEnv(container, metadata object) {
 	known := strings.NewReplacer()
 	var pairs []string
 	for _, variable := range list(container, "env") {
 		if path, ok := at(variable, "valueFrom", "fieldRef", "fieldPath").(string); ok {
 			delete(variable, "valueFrom")
-			variable["value"] = field(metadata, strings.TrimPrefix(path, "metadata."))
+			variable["value"] = metadataField(metadata, strings.TrimPrefix(path, "metadata."))
 		}
 		if value, ok := variable["value"].(string); ok {
 			value = known.Replace(value)
@@ -187,8 +139,8 @@ func handDown(container, metadata object) {
 	}
 }
 
-// field returns what is at a path such as name or labels['app'].
-func field(metadata object, path string) string {
+// metadataField returns the value of a path such as name or labels['app'].
+func metadataField(metadata object, path string) string {
 	name, key, _ := strings.Cut(path, "['")
 	value := metadata[name]
 	if key != "" {
@@ -201,8 +153,8 @@ func field(metadata object, path string) string {
 	return text
 }
 
-// look finds out where podman has put what belongs to the pod.
-func (p *pod) look(messages map[string]string) {
+// findContainers finds the pod's containers and their logs.
+func (p *pod) findContainers(messages map[string]string) {
 	p.Helper()
 	p.id = host.ask(p, "pod", "inspect", "--format", "{{.Id}}", p.name)
 	for _, line := range strings.Split(host.ask(p, "ps", "--all", "--no-trunc", "--filter", "pod="+p.id,
@@ -244,7 +196,7 @@ func (p *pod) container(name string) *container {
 	return c
 }
 
-// log returns what a container has printed, in all its tries.
+// log returns everything that a container has printed, in all its tries.
 func (p *pod) log(name string) string {
 	p.Helper()
 	text, err := os.ReadFile(p.container(name).log)
@@ -261,15 +213,15 @@ func (p *pod) log(name string) string {
 	return log.String()
 }
 
-// until waits until a container has printed a text for the nth time.
-func (p *pod) until(name, text string, n int) {
+// waitForLog waits until a container has printed a text n times.
+func (p *pod) waitForLog(name, text string, n int) {
 	p.Helper()
 	eventually(p, fmt.Sprintf("%s prints %q, %d times", name, text, n), func() bool {
 		return strings.Count(p.log(name), text) >= n
 	})
 }
 
-// state is what podman knows of a container.
+// state is what podman knows about a container.
 type state struct {
 	Running  bool
 	ExitCode int
@@ -287,10 +239,10 @@ func (p *pod) state(name string) state {
 	return s
 }
 
-// ends waits until all containers are over, and none will be restarted.
-func (p *pod) ends() {
+// waitForEnd waits until all containers have exited, and none will be restarted.
+func (p *pod) waitForEnd() {
 	p.Helper()
-	eventually(p, "all containers of "+p.name+" are over", func() bool {
+	eventually(p, "all containers of "+p.name+" have exited", func() bool {
 		for name := range p.containers {
 			s := p.state(name)
 			restarts := p.policy == "Always" || p.policy == "OnFailure" && s.ExitCode != 0
@@ -302,14 +254,14 @@ func (p *pod) ends() {
 	})
 }
 
-// isOver waits until one container is.
-func (p *pod) isOver(name string) {
+// waitForExit waits until a container has exited.
+func (p *pod) waitForExit(name string) {
 	p.Helper()
-	eventually(p, name+" of "+p.name+" is over", func() bool { return !p.state(name).Running })
+	eventually(p, name+" of "+p.name+" has exited", func() bool { return !p.state(name).Running })
 }
 
-// signal sends a signal to the first process of a container, as a kubelet does and
-// the kernel: podman does not restart what it has killed itself.
+// signal sends a signal to the first process of a container. It does not use podman,
+// which would not restart a container that it has killed itself.
 func (p *pod) signal(name string, signal syscall.Signal) {
 	p.Helper()
 	pid := p.state(name).Pid
@@ -321,15 +273,15 @@ func (p *pod) signal(name string, signal syscall.Signal) {
 	}
 }
 
-// stop stops all containers as a kubelet does: TERM, and KILL after the grace
-// period.
+// stop stops all containers as a kubelet does: with TERM, and with KILL after the
+// grace period.
 func (p *pod) stop(grace time.Duration) {
 	p.Helper()
 	p.stopped = true
 	host.podman(p, "pod", "stop", "--time", strconv.Itoa(int(grace.Seconds())), p.name)
 }
 
-// phase is the pod's, as a kubelet finds it (kubernetes/kubernetes:
+// phase returns the pod's phase as a kubelet computes it (kubernetes/kubernetes:
 // pkg/kubelet/kubelet_pods.go, getPhase).
 func (p *pod) phase() string {
 	p.Helper()
@@ -347,12 +299,63 @@ func (p *pod) phase() string {
 	return "Succeeded"
 }
 
-// says checks that a container has printed these texts.
-func (p *pod) says(name string, texts ...string) {
+// checkLog checks that a container has printed these texts.
+func (p *pod) checkLog(name string, texts ...string) {
 	p.Helper()
 	for _, text := range texts {
 		if !strings.Contains(p.log(name), text) {
 			p.Errorf("%s does not print %q:\n%s", name, text, p.log(name))
 		}
 	}
+}
+
+// wasAsked reports whether a stand-in got a request to shut down.
+func (p *pod) wasAsked(sidecar string) bool {
+	p.Helper()
+	return strings.Contains(p.log(sidecar), standinAsked)
+}
+
+// letListen lets a stand-in listen that was started with --hold-start.
+func (p *pod) letListen(sidecar string) {
+	p.Helper()
+	p.release(sidecar, syscall.SIGUSR1)
+}
+
+// letBecomeReady lets a stand-in become ready that was started with --hold-ready.
+func (p *pod) letBecomeReady(sidecar string) {
+	p.Helper()
+	p.release(sidecar, syscall.SIGUSR2)
+}
+
+func (p *pod) release(sidecar string, signal syscall.Signal) {
+	p.Helper()
+	p.waitForLog(sidecar, " starts\n", 1)
+	p.signal(sidecar, signal)
+}
+
+// checkStop stops the pod, which must end at once, and checks a container's exit code.
+func (p *pod) checkStop(name string, code int) {
+	p.Helper()
+	began := time.Now()
+	p.stop(grace)
+	if s, took := p.state(name), time.Since(began); s.ExitCode != code || s.Restarts != 0 || took > grace/2 {
+		p.Errorf("code %d after %d restarts and %v, want %d at once", s.ExitCode, s.Restarts, took, code)
+	}
+}
+
+// timeOf returns the time of the first line of a container's log that has this text.
+// The application and the stand-in begin their lines with the time.
+func (p *pod) timeOf(name, text string) time.Time {
+	p.Helper()
+	for line := range strings.Lines(p.log(name)) {
+		if stamp, _, _ := strings.Cut(line, " "); strings.Contains(line, text) {
+			at, err := time.Parse(time.RFC3339Nano, stamp)
+			if err != nil {
+				p.Fatal(err)
+			}
+			return at
+		}
+	}
+	p.Fatalf("%s does not print %q", name, text)
+	return time.Time{}
 }

@@ -21,7 +21,7 @@ func main() {
 	}
 }
 
-// run is the play, or, in a process that the play started, the application.
+// run performs the play or, in a process that the play has started, the application.
 func run(args []string) error {
 	switch {
 	case len(args) == 0:

@@ -15,12 +15,12 @@ import (
 const (
 	startgate = "github.com/startgate/startgate/cmd/startgate"
 
-	// tooLong is when the play must be over.
-	tooLong = 30 * time.Second
+	// tooLong limits the play. It takes about five seconds.
+	tooLong = time.Minute
 )
 
-// stopping are the signals after which there is something to clean up: Ctrl-C, a
-// closed terminal, a reader of the output that has gone.
+// stopping has the signals after which there is something to clean up: Ctrl-C, a closed
+// terminal, an output that nobody reads any more.
 var stopping = []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGPIPE}
 
 // play shows the incident and the cure, and leaves nothing behind.
@@ -35,7 +35,7 @@ func play() (err error) {
 	if err := build(ctx, dir); err != nil {
 		return stopped(ctx, err)
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, tooLong, fmt.Errorf("not over after %v", tooLong))
+	ctx, cancel := context.WithTimeoutCause(ctx, tooLong, fmt.Errorf("not finished after %v", tooLong))
 	defer cancel()
 	return perform(ctx, dir)
 }
@@ -55,7 +55,7 @@ func build(ctx context.Context, dir string) error {
 	return os.Symlink(self, filepath.Join(dir, "app"))
 }
 
-// command is a command that is asked to end with ctx, and killed if it does not.
+// command returns a command that gets INT when ctx ends, and KILL five seconds later.
 func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) }
@@ -63,7 +63,7 @@ func command(ctx context.Context, name string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// stopped returns why ctx ended, if it did, instead of what followed from it.
+// stopped returns the cause if ctx has ended, because err is only its consequence.
 func stopped(ctx context.Context, err error) error {
 	if err != nil && ctx.Err() != nil {
 		return fmt.Errorf("quickstart stopped: %w", context.Cause(ctx))

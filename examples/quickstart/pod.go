@@ -25,7 +25,7 @@ sidecar was ready, in the same process. With Istio this needs no setting: startg
 waits for http://localhost:15020/healthz/ready by itself.
 `
 
-// pod is what the play is about.
+// pod is the pod of the play.
 type pod struct {
 	*timeline
 	sidecar *sidecar
@@ -52,9 +52,8 @@ func perform(ctx context.Context, dir string) error {
 	return nil
 }
 
-// tell starts the application without startgate, then with it. The sidecar's
-// clock runs only from the second start on, so that the story is the same on a
-// slow machine.
+// tell starts the application without startgate, then with it. The sidecar's clock starts
+// at the second start, so that the story is the same on a slow machine.
 func (p *pod) tell(ctx context.Context) error {
 	ctx, end := context.WithCancelCause(ctx)
 	var running sync.WaitGroup

@@ -1,11 +1,15 @@
 package main
 
+// The quickstart as a user sees it: the story it prints, and that nothing remains of it,
+// also when a signal ends it.
+
 import (
 	"bufio"
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -18,6 +22,7 @@ import (
 var binary string
 
 func TestMain(m *testing.M) {
+	unignore(syscall.SIGINT, syscall.SIGHUP)
 	os.Exit(testMain(m))
 }
 
@@ -36,13 +41,23 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// process is a quickstart that runs, in a process group and with a directory for
-// temporary files of its own.
+// unignore makes the programs that the tests start find these signals at their default,
+// even where they are ignored, as under nohup. In this process they remain without effect.
+func unignore(signals ...os.Signal) {
+	for _, s := range signals {
+		if signal.Ignored(s) {
+			signal.Notify(make(chan os.Signal, 1), s)
+		}
+	}
+}
+
+// process is a quickstart that runs. It has its own process group, and its own directory
+// for temporary files.
 type process struct {
 	*exec.Cmd
 	pipe   io.Closer
 	output *bufio.Scanner
-	read   []string // the lines so far
+	lines  []string // read so far
 	temp   string
 }
 
@@ -75,7 +90,7 @@ func (p *process) readUntil(t *testing.T, pattern string) {
 	t.Helper()
 	re := regexp.MustCompile(pattern)
 	for p.output.Scan() {
-		p.read = append(p.read, p.output.Text())
+		p.lines = append(p.lines, p.output.Text())
 		if re.MatchString(p.output.Text()) {
 			return
 		}
@@ -83,12 +98,12 @@ func (p *process) readUntil(t *testing.T, pattern string) {
 	t.Fatalf("no line matches %q:\n%s", pattern, p)
 }
 
-// end reads the rest of the output and checks the exit code, and that neither a
-// process nor a file is left.
-func (p *process) end(t *testing.T, code int) {
+// checkEnd reads the rest of the output, and checks the exit code and that no process and
+// no file is left.
+func (p *process) checkEnd(t *testing.T, code int) {
 	t.Helper()
 	for p.output.Scan() {
-		p.read = append(p.read, p.output.Text())
+		p.lines = append(p.lines, p.output.Text())
 	}
 	_ = p.Wait()
 	if got := p.ProcessState.ExitCode(); got != code {
@@ -103,9 +118,9 @@ func (p *process) end(t *testing.T, code int) {
 	}
 }
 
-func (p *process) String() string { return strings.Join(p.read, "\n") }
+func (p *process) String() string { return strings.Join(p.lines, "\n") }
 
-func TestTimeline(t *testing.T) {
+func TestStory(t *testing.T) {
 	began := time.Now()
 	p := start(t, ".")
 	for _, line := range []string{
@@ -129,7 +144,7 @@ func TestTimeline(t *testing.T) {
 	} {
 		p.readUntil(t, line)
 	}
-	p.end(t, 0)
+	p.checkEnd(t, 0)
 	t.Logf("took %v", time.Since(began))
 
 	pid := regexp.MustCompile(`process (\d+)`).FindAllStringSubmatch(p.String(), -1)
@@ -138,39 +153,40 @@ func TestTimeline(t *testing.T) {
 	}
 }
 
-func TestStopped(t *testing.T) {
+func TestStoppedBySignal(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(sig.String(), func(t *testing.T) {
 			t.Parallel()
 			p := start(t, ".")
 			p.readUntil(t, "startgate   waiting for")
-			// Not to the group, as a terminal does: what it started is its own to stop.
+			// Only to the quickstart, not to its group as a terminal does: it has to stop what
+			// it has started.
 			if err := p.Process.Signal(sig); err != nil {
 				t.Fatal(err)
 			}
 			p.readUntil(t, "^quickstart stopped: "+sig.String()+" signal received")
-			p.end(t, 1)
+			p.checkEnd(t, 1)
 		})
 	}
 }
 
-func TestReaderGone(t *testing.T) {
+func TestOutputClosed(t *testing.T) {
 	p := start(t, ".")
 	p.readUntil(t, "startgate   waiting for")
 	if err := p.pipe.Close(); err != nil {
 		t.Fatal(err)
 	}
-	p.end(t, -1) // ended by SIGPIPE, after it has cleaned up, when it wants to say so
+	p.checkEnd(t, -1) // SIGPIPE ends it when it reports the error, after it has cleaned up
 }
 
 func TestOutsideClone(t *testing.T) {
 	p := start(t, t.TempDir())
 	p.readUntil(t, "^cannot build startgate")
-	p.end(t, 1)
+	p.checkEnd(t, 1)
 }
 
-func TestArguments(t *testing.T) {
+func TestUnknownArguments(t *testing.T) {
 	p := start(t, ".", "--help")
 	p.readUntil(t, "^cannot use the arguments .*: write go run ./examples/quickstart$")
-	p.end(t, 1)
+	p.checkEnd(t, 1)
 }

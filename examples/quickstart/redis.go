@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// startRedis listens as a Redis that knows one command, and returns where.
+// startRedis starts a Redis that knows one command.
 func startRedis() (net.Listener, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -17,7 +17,7 @@ func startRedis() (net.Listener, error) {
 	return listener, nil
 }
 
-// redis answers inline commands, the form that a person can type.
+// redis answers inline commands, the form that a user can type.
 func redis(conn net.Conn) {
 	for lines := bufio.NewScanner(conn); lines.Scan(); {
 		answer := "-ERR unknown command"

@@ -15,9 +15,9 @@ const (
 	untilReady     = 3500 * time.Millisecond
 )
 
-// sidecar stands in for Istio's: an agent that tells whether the proxy is ready,
-// and a proxy to which all connections of the pod are redirected. Both refuse
-// until they listen.
+// sidecar stands in for Istio's: an agent that reports whether the proxy is ready, and a
+// proxy to which all connections of the pod are redirected. Connections to either are
+// refused until it listens.
 type sidecar struct {
 	*timeline
 	agent, proxy string // where they will listen
@@ -90,7 +90,7 @@ func (s *sidecar) forward(down net.Conn) {
 	_, _ = io.Copy(down, up)
 }
 
-// sleep waits for d, and tells whether ctx lasted as long.
+// sleep waits for d, and reports whether ctx lasted that long.
 func sleep(ctx context.Context, d time.Duration) bool {
 	select {
 	case <-ctx.Done():

@@ -47,8 +47,8 @@ func (o *output) Write(p []byte) (int, error) {
 // logLine is a line of startgate's log, in log/slog's text format.
 var logLine = regexp.MustCompile(`^time=\S+ level=(\w+) msg=("(?:[^"\\]|\\.)*"|\S+) ?(.*)$`)
 
-// attribute tells who wrote a line, startgate or the application that it became,
-// and returns it as a person would read it aloud.
+// attribute returns who wrote a line, startgate or the application that it became, and the
+// line in plain words.
 func attribute(line string) (who, what string) {
 	parts := logLine.FindStringSubmatch(line)
 	if parts == nil {

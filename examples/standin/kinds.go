@@ -8,24 +8,24 @@ import (
 	"time"
 )
 
-// kind is what is particular to one kind of sidecar.
+// kind is how one kind of sidecar differs from the others.
 type kind struct {
 	name    string
-	drain   time.Duration // how long it takes to end when told to
+	drain   time.Duration // how long it takes to exit when asked to
 	flags   func(*flag.FlagSet)
 	servers func(*sidecar) []server
 	onTerm  func() int // its exit code after TERM; nil: 0
 }
 
-// server is one of its ports.
+// server is one port of a sidecar.
 type server struct {
 	port    int
-	when    moment // listens from then on
+	when    moment // from which on it listens
 	handler http.Handler
 }
 
-// istio is Istio's agent and its Envoy: the agent answers 503 on 15020 until Envoy
-// is ready, and Envoy listens on 15021 from then on.
+// istio plays Istio's agent and its Envoy: the agent answers 503 on 15020 until Envoy is
+// ready, and Envoy listens on 15021 from then on.
 // (istio/istio: pilot/cmd/pilot-agent/status/server.go)
 func istio() kind {
 	return kind{
@@ -41,7 +41,7 @@ func istio() kind {
 	}
 }
 
-// linkerd is Linkerd's proxy. Its shutdown endpoint is off unless
+// linkerd plays Linkerd's proxy. Its shutdown endpoint is off unless
 // proxy.enableShutdownEndpoint is set, which --shutdown-endpoint=false plays.
 // (linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs)
 func linkerd() kind {
@@ -63,7 +63,7 @@ func linkerd() kind {
 	}
 }
 
-// cloudSQLProxy is the Cloud SQL Auth Proxy, version 2.
+// cloudSQLProxy plays the Cloud SQL Auth Proxy, version 2.
 // (GoogleCloudPlatform/cloud-sql-proxy: cmd/root.go, internal/healthcheck)
 func cloudSQLProxy() kind {
 	var (
@@ -77,7 +77,7 @@ func cloudSQLProxy() kind {
 			flags.IntVar(&httpPort, "http-port", 9090, "for the health checks")
 			flags.BoolVar(&quit, "quitquitquit", false, "serve /quitquitquit")
 			flags.IntVar(&admin, "admin-port", 9091, "for quitquitquit")
-			flags.BoolVar(&zero, "exit-zero-on-sigterm", false, "end with 0 after TERM")
+			flags.BoolVar(&zero, "exit-zero-on-sigterm", false, "exit with 0 after TERM")
 			for _, name := range []string{"structured-logs", "private-ip", "psc", "auto-iam-authn"} {
 				flags.Bool(name, false, "accepted, and without effect")
 			}

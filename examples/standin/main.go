@@ -1,11 +1,10 @@
-// Standin stands in for a sidecar where its image cannot be had, as in startgate's
-// own CI: it has the ports, paths and exit codes that the sidecar has, and carries
-// no traffic.
+// Standin stands in for a sidecar whose image is not available, as in startgate's own CI:
+// it has the sidecar's ports, paths and exit codes, and carries no traffic.
 //
 //	standin istio|linkerd|cloud-sql-proxy [FLAG...]
 //
-// cloud-sql-proxy takes the flags of the Cloud SQL Auth Proxy too. So a manifest
-// that runs with standin runs with the sidecar when the image is replaced.
+// cloud-sql-proxy also accepts the flags of the Cloud SQL Auth Proxy. So a manifest that
+// runs with standin runs with the sidecar when the image is replaced.
 package main
 
 import (
@@ -22,14 +21,14 @@ func main() {
 	os.Exit(code)
 }
 
-// kinds are the sidecars.
+// kinds has the sidecars that can be played.
 var kinds = map[string]func() kind{
 	"istio":           istio,
 	"linkerd":         linkerd,
 	"cloud-sql-proxy": cloudSQLProxy,
 }
 
-// run is the life of the sidecar that the first argument names.
+// run plays the sidecar that the first argument names.
 func run(args []string) (code int, err error) {
 	if len(args) == 0 {
 		return 2, errors.New("no kind of sidecar: write istio, linkerd or cloud-sql-proxy")

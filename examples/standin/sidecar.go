@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// moment is one in the life of a sidecar.
+// moment is a moment in the life of a sidecar.
 type moment int
 
 const (
@@ -23,20 +23,20 @@ const (
 	atReady               // it carries traffic
 )
 
-// sidecar is the stand-in for one.
+// sidecar is a sidecar that is played.
 type sidecar struct {
 	kind
 
 	startAfter, readyAfter time.Duration
 	holdStart, holdReady   bool
 
-	told    sync.Once
-	quits   chan struct{} // closed when it is told to quit
+	asked   sync.Once
+	quits   chan struct{} // closed when it is asked to shut down
 	reached [2]chan struct{}
 }
 
-// parse reads the flags. What a sidecar takes besides, such as the name of an
-// instance, is accepted.
+// parse reads the flags. Other arguments, such as the name of an instance, are accepted
+// and ignored.
 func (s *sidecar) parse(args []string) error {
 	flags := flag.NewFlagSet(s.name, flag.ContinueOnError)
 	flags.SetOutput(io.Discard)
@@ -44,7 +44,7 @@ func (s *sidecar) parse(args []string) error {
 	flags.DurationVar(&s.readyAfter, "ready-after", 0, "be ready this long after that")
 	flags.BoolVar(&s.holdStart, "hold-start", false, "listen when USR1 comes")
 	flags.BoolVar(&s.holdReady, "hold-ready", false, "be ready when USR2 comes")
-	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to end when told to")
+	flags.DurationVar(&s.drain, "drain", s.drain, "take this long to exit when asked to")
 	if s.flags != nil {
 		s.flags(flags)
 	}
@@ -58,7 +58,7 @@ func (s *sidecar) parse(args []string) error {
 	return nil
 }
 
-// live is the sidecar's life; it returns its exit code.
+// live runs the sidecar to its end and returns its exit code.
 func (s *sidecar) live() (code int, err error) {
 	terms, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
@@ -72,7 +72,7 @@ func (s *sidecar) live() (code int, err error) {
 	case err := <-failed:
 		return 1, err
 	case <-s.quits:
-		s.log("was told to quit")
+		s.log("was asked to shut down")
 	case <-terms.Done():
 		s.log("got TERM")
 		if s.onTerm != nil {
@@ -80,11 +80,11 @@ func (s *sidecar) live() (code int, err error) {
 		}
 	}
 	time.Sleep(s.drain)
-	s.log("ends")
+	s.log("exits")
 	return code, nil
 }
 
-// age lets the moments come.
+// age goes through the moments.
 func (s *sidecar) age(start, ready <-chan os.Signal) {
 	time.Sleep(s.startAfter)
 	if s.holdStart {
@@ -100,14 +100,14 @@ func (s *sidecar) age(start, ready <-chan os.Signal) {
 	close(s.reached[atReady])
 }
 
-// arrival returns a channel that a signal comes from.
+// arrival returns a channel that receives the signal.
 func arrival(sig os.Signal) <-chan os.Signal {
 	c := make(chan os.Signal, 1)
 	signal.Notify(c, sig)
 	return c
 }
 
-// serve listens when the time has come.
+// serve waits for the server's moment, then listens.
 func (s *sidecar) serve(server server) error {
 	<-s.reached[server.when]
 	listener, err := net.Listen("tcp", fmt.Sprintf(":%d", server.port))
@@ -121,7 +121,7 @@ func (s *sidecar) serve(server server) error {
 	return err
 }
 
-// ready answers 200 when the sidecar is, and until then 503 with this reason.
+// ready answers 200 when the sidecar is ready, and before that 503 with this reason.
 func (s *sidecar) ready(reason string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		select {
@@ -132,12 +132,12 @@ func (s *sidecar) ready(reason string) http.HandlerFunc {
 	}
 }
 
-// quit answers, and ends the sidecar.
+// quit answers, then makes the sidecar exit.
 func (s *sidecar) quit(answer string) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		fmt.Fprint(w, answer)
 		_ = http.NewResponseController(w).Flush()
-		s.told.Do(func() { close(s.quits) })
+		s.asked.Do(func() { close(s.quits) })
 	}
 }
 

@@ -2,6 +2,9 @@
 
 package podtest
 
+// The monitoring example: the metrics of one pod, read at its own address and at the node
+// exporter in another pod.
+
 import (
 	"errors"
 	"fmt"
@@ -10,13 +13,12 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"syscall"
 	"testing"
 )
 
 const exporterImage = "quay.io/prometheus/node-exporter:v1.9.1"
 
-// buildExporter makes the node exporter's image of the Debian package.
+// buildExporter builds the node exporter's image from the Debian package.
 func buildExporter(t testing.TB) {
 	t.Helper()
 	binary, err := exec.LookPath("prometheus-node-exporter")
@@ -37,13 +39,13 @@ func buildExporter(t testing.TB) {
 		}
 	}
 	dockerfile := fmt.Sprintf("FROM scratch\nCOPY . /\nUSER 65534\nENTRYPOINT [%q]\n", binary)
-	if _, err := host.bud(exporterImage, dockerfile, root); err != nil {
+	if _, err := host.buildImage(exporterImage, dockerfile, root); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// on gives a pod a folder of the machine instead of a volume.
-func on(pod object, volume, folder string) {
+// mountFolder gives a pod a folder of the machine instead of a volume.
+func mountFolder(pod object, volume, folder string) {
 	for _, v := range list(pod, "spec", "volumes") {
 		if v["name"] == volume {
 			for kind := range v {
@@ -56,11 +58,11 @@ func on(pod object, volume, folder string) {
 	}
 }
 
-// What startgate measures in one pod is found at the node exporter in another, with
-// the pod's labels; and while it waits, at its address.
-func TestMonitoring(t *testing.T) {
-	host.ready(t)
+// startgate's metrics are at its own address while it waits, and after that at the node
+// exporter, with the pod's labels.
+func TestMonitoringExample(t *testing.T) {
 	need(t, "prometheus-node-exporter", "ldd")
+	needPods(t)
 	buildExporter(t)
 	t.Parallel()
 	folder := t.TempDir()
@@ -69,24 +71,24 @@ func TestMonitoring(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	node := podIn(t, "monitoring/node.yaml")
-	on(node, "pods", folder)
-	on(node, "label", monitoring) // the folder of the ConfigMap's only file
-	n := play(t, node)
+	node := podFromFile(t, "monitoring/node.yaml")
+	mountFolder(node, "pods", folder)
+	mountFolder(node, "label", monitoring) // the folder of the ConfigMap's only file
+	n := startPod(t, node)
 	eventually(t, "any user may write there", func() bool {
 		info, err := os.Stat(folder)
 		return err == nil && info.Mode().Perm() == 0o777 && info.Mode()&os.ModeSticky != 0
 	})
 
-	web := inject(podIn(t, "monitoring/deployment.yaml"), late...)
-	on(web, "startgate", folder)
-	w := play(t, web)
-	w.until("app", "istio is not ready yet", 1)
+	web := inject(podFromFile(t, "monitoring/deployment.yaml"), holdReady...)
+	mountFolder(web, "startgate", folder)
+	w := startPod(t, web)
+	w.waitForLog("app", "istio is not ready yet", 1)
 	eventually(t, "the metrics say what is waited for", func() bool {
 		text, err := w.get("app", 9102, "/metrics")
 		return err == nil && strings.Contains(text, `startgate_waiting{target="istio"} 1`)
 	})
-	w.release("istio-proxy", syscall.SIGUSR2)
+	w.letBecomeReady("istio-proxy")
 	eventually(t, "the readinessProbe succeeds", func() bool { return w.answers("app", 8080, "/healthz") })
 
 	want := fmt.Sprintf(`startgate_handover_timestamp_seconds{namespace="default",pod="%s",workload="web"} 1`, w.name)

@@ -2,6 +2,8 @@
 
 package podtest
 
+// Fifty pods that wait on one machine, whose sidecars all become ready at once.
+
 import (
 	"encoding/json"
 	"errors"
@@ -16,26 +18,24 @@ import (
 	"time"
 )
 
-// crowd is how many pods start together, and players how many podmen start them:
-// more are no faster on two cores, because they wait for each other's locks.
 const (
-	crowd   = 50
-	players = 2
+	podsAtOnce = 50
+	podmen     = 2 // start the pods; more are no faster, because they wait for each other's locks
 )
 
-// Fifty pods wait on one machine, and all sidecars are ready at the same moment: as
-// when a node comes back. It tells how long the applications take to start then, and
-// asks no more than that all of them do, because the machine may be busy.
-func TestFifty(t *testing.T) {
-	host.ready(t)
+// All sidecars become ready at the same moment, as when a node comes back. The test logs
+// how long the applications then take to start, but it has no limit for that, because the
+// machine may be busy: all of them must start, and none before its sidecar is ready.
+func TestFiftyPodsAtOnce(t *testing.T) {
+	needPods(t)
 	began := time.Now()
-	pods := playAll(t, inject(podIn(t, "deployment/deployment.yaml"), late...), crowd)
-	t.Logf("%d pods were started in %v", crowd, time.Since(began).Round(time.Millisecond))
+	pods := startPods(t, inject(podFromFile(t, "deployment/deployment.yaml"), holdReady...), podsAtOnce)
+	t.Logf("%d pods were started in %v", podsAtOnce, time.Since(began).Round(time.Millisecond))
 
 	sidecars := make([]int, len(pods))
 	for i, p := range pods {
-		p.until("app", "is not ready yet", 1)
-		p.until("istio-proxy", "listens", 1)
+		p.waitForLog("app", "is not ready yet", 1)
+		p.waitForLog("istio-proxy", "listens", 1)
 		sidecars[i] = p.state("istio-proxy").Pid
 	}
 	for _, pid := range sidecars {
@@ -45,9 +45,9 @@ func TestFifty(t *testing.T) {
 	}
 	var took []time.Duration
 	for _, p := range pods {
-		p.until("app", "app starts", 1)
-		p.says("app", "istio is ready", "mode=replace")
-		took = append(took, p.when("app", "app starts").Sub(p.when("istio-proxy", "is ready")))
+		p.waitForLog("app", "app starts", 1)
+		p.checkLog("app", "istio is ready", "mode=replace")
+		took = append(took, p.timeOf("app", "app starts").Sub(p.timeOf("istio-proxy", "is ready")))
 	}
 	slices.Sort(took)
 	if took[0] <= 0 {
@@ -56,9 +56,9 @@ func TestFifty(t *testing.T) {
 	t.Logf("from the sidecar's readiness to the application's first line: median %v, slowest %v", took[len(took)/2], took[len(took)-1])
 }
 
-// playAll starts n pods of one manifest, and takes them away at the end of the test.
-// One podman starts many of them, because each costs a machine more than a pod does.
-func playAll(t testing.TB, manifest object, n int) []*pod {
+// startPods starts n pods of one manifest, which are removed at the end of the test. Each
+// podman starts many of them, because a podman costs more than a pod.
+func startPods(t testing.TB, manifest object, n int) []*pod {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.Chmod(dir, 0o755); err != nil {
@@ -68,10 +68,10 @@ func playAll(t testing.TB, manifest object, n int) []*pod {
 		pods     []*pod
 		messages []map[string]string
 		names    []string
-		files    [players]strings.Builder
+		files    [podmen]strings.Builder
 	)
 	for i := range n {
-		p := &pod{TB: t, name: fmt.Sprintf("crowd-%d", count.Add(1)), policy: "Always", containers: map[string]*container{}}
+		p := &pod{TB: t, name: fmt.Sprintf("fifty-%d", podsStarted.Add(1)), policy: "Always", containers: map[string]*container{}}
 		own := filepath.Join(dir, p.name)
 		if err := os.Mkdir(own, 0o755); err != nil {
 			t.Fatal(err)
@@ -82,14 +82,14 @@ func playAll(t testing.TB, manifest object, n int) []*pod {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&files[i%players], "---\n%s\n", text)
+		fmt.Fprintf(&files[i%podmen], "---\n%s\n", text)
 		pods, names = append(pods, p), append(names, p.name)
 		t.Cleanup(p.remove)
 	}
-	// What runs no more is removed at once, and what runs in some seconds.
+	// A pod that runs is removed in seconds, one that was killed at once.
 	t.Cleanup(func() { _, _ = host.run("podman", append([]string{"pod", "kill"}, names...)...) })
 
-	var errs [players]error
+	var errs [podmen]error
 	var started sync.WaitGroup
 	for i := range files {
 		started.Go(func() {
@@ -105,7 +105,7 @@ func playAll(t testing.TB, manifest object, n int) []*pod {
 		t.Fatal(err)
 	}
 	for i, p := range pods {
-		p.look(messages[i])
+		p.findContainers(messages[i])
 	}
 	return pods
 }

@@ -1,0 +1,323 @@
+//go:build linux
+
+package podtest
+
+// The README's table of how a Job's pod ends: the text of each cell, and the pod in
+// which TestJobEndings sees it happen.
+
+import (
+	"syscall"
+	"time"
+)
+
+// A tableRow is one way of ending.
+type tableRow struct {
+	way              string
+	never, onFailure tableCell
+}
+
+// A tableCell is what happens with one restartPolicy.
+type tableCell struct {
+	text     string
+	settings []string // of startgate, besides those of the column
+	app      string   // the application, a shell script
+	sidecar  []string // the stand-in's flags
+	do       func(*pod)
+	want     outcome
+}
+
+// The settings of each column, besides those of the cell.
+var (
+	neverSettings     = []string{"STARTGATE_QUIT=istio"}
+	onFailureSettings = []string{"STARTGATE_QUIT=istio", "STARTGATE_QUIT_ON=success"}
+)
+
+// endings has the rows of the README's table.
+var endings = []tableRow{
+	{
+		"it ends with 0",
+		tableCell{
+			text: "the sidecar is told to quit; the pod has succeeded",
+			app:  "exit 0",
+			want: outcome{phase: "Succeeded", quit: asked},
+		},
+		tableCell{
+			text: "the same",
+			app:  "exit 0",
+			want: outcome{phase: "Succeeded", quit: asked},
+		},
+	},
+	{
+		"it ends with another code",
+		tableCell{
+			text: "the sidecar is told; the pod has failed, with this code",
+			app:  "exit 3",
+			want: outcome{phase: "Failed", code: 3, quit: asked, log: []string{"code=3"}},
+		},
+		tableCell{
+			text: "the sidecar is not told; the container is restarted beside it",
+			app:  once("exit 3"),
+			want: outcome{phase: "Succeeded", restarts: 1, quit: asked, log: []string{"code=3", logNotAsked}},
+		},
+	},
+	{
+		"a signal kills it",
+		tableCell{
+			text: "code 128+n, and as above",
+			app:  "kill -KILL $$",
+			want: outcome{phase: "Failed", code: 137, quit: asked, log: []string{"code=137"}},
+		},
+		tableCell{
+			text: "code 128+n, and as above",
+			app:  once("kill -KILL $$"),
+			want: outcome{phase: "Succeeded", restarts: 1, quit: asked, log: []string{"code=137", logNotAsked}},
+		},
+	},
+	{
+		"the container is killed with all that is in it, as when memory runs out under cgroup v2",
+		tableCell{
+			text: "code 137, and **the sidecar is not told**: the pod stays until `activeDeadlineSeconds`",
+			app:  worksForever,
+			do:   killContainer,
+			want: outcome{phase: "Running", code: 137},
+		},
+		tableCell{
+			text: "code 137; the container is restarted beside the sidecar",
+			app:  once(worksForever),
+			do:   killContainer,
+			want: outcome{phase: "Succeeded", restarts: 1, quit: asked},
+		},
+	},
+	{
+		"the pod is deleted, or `activeDeadlineSeconds` have passed, and it ends on TERM",
+		tableCell{
+			text: "it and the sidecar get TERM, in any order; both end",
+			app:  exitsOnTERM,
+			do:   deletePod,
+			want: outcome{phase: "Succeeded", quit: askedOrTERM, log: []string{"stopping", "code=0"}},
+		},
+		tableCell{
+			text: "the same",
+			app:  exitsOnTERM,
+			do:   deletePod,
+			want: outcome{phase: "Succeeded", quit: askedOrTERM, log: []string{"stopping", "code=0"}},
+		},
+	},
+	{
+		"the same, and it does not end in the grace period",
+		tableCell{
+			text: "KILL to all; nobody is told, and nothing is left",
+			app:  ignoresTERM,
+			do:   deletePodQuickly,
+			want: outcome{phase: "Failed", code: 137},
+		},
+		tableCell{
+			text: "the same",
+			app:  ignoresTERM,
+			do:   deletePodQuickly,
+			want: outcome{phase: "Failed", code: 137},
+		},
+	},
+	{
+		"a signal ends the wait",
+		tableCell{
+			text:    "code 128+n; the sidecar is told; the pod has failed",
+			app:     "echo working",
+			sidecar: []string{"--hold-ready"},
+			do:      endWaitByTERM,
+			want: outcome{
+				phase: "Failed", code: 143, quit: asked, log: []string{"ended by SIGTERM"},
+				message: "startgate: cannot start sh: ended by SIGTERM while istio was not ready",
+			},
+		},
+		tableCell{
+			text:    "code 128+n; the sidecar is not told; the container is restarted, and waits again",
+			app:     "echo working",
+			sidecar: []string{"--hold-ready"},
+			do: func(p *pod) {
+				endWaitByTERM(p)
+				p.waitForLog("app", "waiting for istio", 2)
+				p.letBecomeReady("istio-proxy")
+			},
+			want: outcome{
+				phase: "Succeeded", restarts: 1, quit: asked, log: []string{"ended by SIGTERM", logNotAsked},
+				message: "startgate: cannot start sh: ended by SIGTERM while istio was not ready",
+			},
+		},
+	},
+	{
+		"the sidecar is not ready in `STARTGATE_TIMEOUT`",
+		tableCell{
+			text:     "code 124; the sidecar is told; the pod has failed",
+			settings: []string{"STARTGATE_TIMEOUT=1s"},
+			app:      "echo working",
+			sidecar:  []string{"--hold-ready"},
+			want:     timedOut(outcome{phase: "Failed", code: 124, quit: asked}),
+		},
+		tableCell{
+			text:     "code 124; the sidecar is not told; the container is restarted, and waits again",
+			settings: []string{"STARTGATE_TIMEOUT=1s"},
+			app:      "echo working",
+			sidecar:  []string{"--hold-ready"},
+			do: func(p *pod) {
+				p.waitForLog("app", logNotAsked, 1)
+				p.letBecomeReady("istio-proxy")
+			},
+			want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(1), quit: asked, log: []string{logNotAsked}}),
+		},
+	},
+	{
+		"the same, and the sidecar starts within `STARTGATE_QUIT_TIMEOUT` after it",
+		tableCell{
+			text:     "code 124; the sidecar is told as soon as it listens; the pod has failed",
+			settings: []string{"STARTGATE_TIMEOUT=1s"},
+			app:      "echo working",
+			sidecar:  []string{"--hold-start", "--hold-ready"},
+			do: func(p *pod) {
+				p.waitForLog("app", "istio is not ready yet", 1)
+				time.Sleep(2 * time.Second) // by then startgate has given up, which it logs only at its exit
+				p.letListen("istio-proxy")
+			},
+			want: timedOut(outcome{phase: "Failed", code: 124, quit: asked}),
+		},
+		lateSidecar(1),
+	},
+	{
+		"the same, and the sidecar starts later than that",
+		tableCell{
+			text:     "code 124, and a warning: **the sidecar stays, and the pod** until `activeDeadlineSeconds`",
+			settings: []string{"STARTGATE_TIMEOUT=1s", "STARTGATE_QUIT_TIMEOUT=1s"},
+			app:      "echo working",
+			sidecar:  []string{"--hold-start"},
+			do: func(p *pod) {
+				p.waitForExit("app")
+				p.letListen("istio-proxy")
+				p.waitForLog("istio-proxy", "is ready", 1)
+			},
+			want: timedOut(outcome{
+				phase: "Running", code: 124,
+				log: []string{logNeverSeen},
+			}),
+		},
+		lateSidecar(2),
+	},
+	{
+		"the program does not exist, or cannot be run",
+		tableCell{
+			text: "code 127 or 126; the sidecar is told as soon as it listens; the pod has failed",
+			app:  missingProgram,
+			want: outcome{
+				phase: "Failed", code: 127, quit: asked,
+				message: "startgate: cannot run /missing: no such file or directory",
+			},
+		},
+		tableCell{
+			text: "code 127 or 126; the sidecar is not told; the container is restarted, up to `backoffLimit`",
+			app:  missingProgram,
+			do: func(p *pod) {
+				p.waitForLog("app", logNotAsked, 3)
+				p.stop(grace)
+			},
+			want: outcome{
+				phase: "Failed", code: anyCode, restarts: atLeast(2), log: []string{logNotAsked, "code=127"},
+				message: "startgate: cannot run /missing: no such file or directory",
+			},
+		},
+	},
+	{
+		"the sidecar ends before it, with a code that is not 0",
+		tableCell{
+			text: "it goes on, without the mesh; its own code; the pod has failed, by the sidecar's code",
+			app:  exitsOnUSR1,
+			do: onceWorking(func(p *pod) {
+				p.signal("istio-proxy", syscall.SIGKILL)
+				p.waitForExit("istio-proxy")
+				p.signal("app", syscall.SIGUSR1)
+			}),
+			want: outcome{phase: "Failed", sidecar: 137, log: []string{logIstioGone, "code=0"}},
+		},
+		tableCell{
+			text: "it goes on; the sidecar is restarted, and told in the end",
+			app:  exitsOnUSR1,
+			do: onceWorking(func(p *pod) {
+				p.signal("istio-proxy", syscall.SIGKILL)
+				p.waitForLog("istio-proxy", "is ready", 2)
+				p.signal("app", syscall.SIGUSR1)
+			}),
+			want: outcome{phase: "Succeeded", quit: asked, log: []string{"code=0"}},
+		},
+	},
+	{
+		"its livenessProbe fails, and it ends on TERM with a code that is not 0",
+		tableCell{
+			text: "it is not restarted: the sidecar is told; the pod has failed",
+			app:  worksForever,
+			do:   terminate,
+			want: outcome{phase: "Failed", code: 143, quit: asked, log: []string{"code=143"}},
+		},
+		tableCell{
+			text: "the sidecar is not told; the container is restarted beside it",
+			app:  once(worksForever),
+			do:   terminate,
+			want: outcome{phase: "Succeeded", restarts: 1, quit: asked, log: []string{"code=143", logNotAsked}},
+		},
+	},
+	{
+		"the same, and it ends with 0",
+		tableCell{
+			text: "the sidecar is told; **the pod has succeeded**",
+			app:  exitsOnTERM,
+			do:   terminate,
+			want: outcome{phase: "Succeeded", quit: asked, log: []string{"stopping"}},
+		},
+		tableCell{
+			text: "the same",
+			app:  exitsOnTERM,
+			do:   terminate,
+			want: outcome{phase: "Succeeded", quit: asked, log: []string{"stopping"}},
+		},
+	},
+}
+
+// lateSidecar is a cell of OnFailure whose sidecar starts after this many tries.
+func lateSidecar(tries int) tableCell {
+	return tableCell{
+		text:     "as above",
+		settings: []string{"STARTGATE_TIMEOUT=1s"},
+		app:      "echo working",
+		sidecar:  []string{"--hold-start"},
+		do: func(p *pod) {
+			p.waitForLog("app", logNotAsked, tries)
+			p.letListen("istio-proxy")
+		},
+		want: timedOut(outcome{phase: "Succeeded", restarts: atLeast(tries), quit: asked, log: []string{logNotAsked}}),
+	}
+}
+
+// timedOut adds to an outcome what startgate says after a time-out.
+func timedOut(o outcome) outcome {
+	o.log = append(o.log, "istio not ready after ")
+	o.message = "startgate: cannot start sh: istio not ready after "
+	return o
+}
+
+// onceWorking does something to the pod as soon as the application works.
+func onceWorking(do func(*pod)) func(*pod) {
+	return func(p *pod) {
+		p.waitForLog("app", "working", 1)
+		do(p)
+	}
+}
+
+var (
+	killContainer    = onceWorking(func(p *pod) { p.signal("app", syscall.SIGKILL) })
+	terminate        = onceWorking(func(p *pod) { p.signal("app", syscall.SIGTERM) })
+	deletePod        = onceWorking(func(p *pod) { p.stop(grace) })
+	deletePodQuickly = onceWorking(func(p *pod) { p.stop(shortGrace) })
+)
+
+// endWaitByTERM sends TERM to startgate while it waits.
+func endWaitByTERM(p *pod) {
+	p.waitForLog("app", "istio is not ready yet", 1)
+	p.signal("app", syscall.SIGTERM)
+}
