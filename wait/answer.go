@@ -42,17 +42,40 @@ type Answer struct {
 	Err     error  // the cause, or nil when there was no error; its text may hold credentials
 }
 
-// Reached reports whether something is there, ready or not: a connection was made, or at
-// least not refused.
-func (a Answer) Reached() bool {
-	switch a.Outcome {
-	case Ready, NotReady, Timeout:
-		return true
-	case Failed: // an error before there was a connection, such as no such host, shows nothing
-		var op *net.OpError
-		return !errors.As(a.Err, &op) || op.Op != "dial"
+// Reach is how far a probe came.
+type Reach uint8
+
+// How far a probe came. The zero value is none of them.
+const (
+	NotTried     Reach = iota + 1 // an error of this machine, such as too many open files
+	NotResolved                   // the host's name has no address
+	NotRouted                     // there is no way to the address (EHOSTUNREACH, ENETUNREACH)
+	NotAnswered                   // nobody answered: neither accepted nor refused the connection
+	NotListening                  // the connection was refused, or the socket does not exist
+	Connected                     // something is there, ready or not
+)
+
+// Reach returns how far the probe came, by its outcome and its cause. An answer of
+// somebody else's [Prober] counts as Connected, except when it is Refused or has an error
+// of package net that says otherwise.
+func (a Answer) Reach() Reach {
+	var op *net.OpError
+	isDial := errors.As(a.Err, &op) && op.Op == "dial"
+	switch {
+	case a.Outcome == Ready, a.Outcome == NotReady:
+		return Connected
+	case a.Outcome == Refused:
+		return NotListening
+	case errors.As(a.Err, new(*net.DNSError)):
+		return NotResolved
+	case errors.Is(a.Err, errHeld), isDial && a.Outcome == Timeout:
+		return NotAnswered
+	case isDial && (errors.Is(a.Err, syscall.EHOSTUNREACH) || errors.Is(a.Err, syscall.ENETUNREACH)):
+		return NotRouted
+	case isDial:
+		return NotTried
 	}
-	return false
+	return Connected
 }
 
 // Prober asks once whether something is ready.
@@ -115,8 +138,14 @@ func answerFromError(err error) Answer {
 		return Answer{Refused, "connection refused", err}
 	case errors.As(err, &dns):
 		return Answer{Failed, "cannot resolve " + dns.Name + ": " + dnsReason(dns), err}
+	case errors.Is(err, errHeld):
+		return Answer{Timeout, err.Error(), err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
-		return Answer{Timeout, "no answer in time", err}
+		answer := Answer{Timeout, "no answer in time", err}
+		if answer.Reach() == NotAnswered {
+			answer.Detail = "no answer to the connection attempt"
+		}
+		return answer
 	case errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return Answer{Failed, "connection reset", err}
 	}

@@ -19,6 +19,7 @@ type connProbe struct {
 	*endpoint
 	request  string      // in words, for the answer's detail; no credentials
 	tls      *tls.Config // nil: no TLS
+	ca       *caFiles    // of the CAs to trust; nil: the system's
 	exchange exchangeFunc
 }
 
@@ -31,7 +32,7 @@ type exchangeFunc func(context.Context, net.Conn) Answer
 func newConnProbe(u *url.URL, e *endpoint, o options, verb string, exchange exchangeFunc) *connProbe {
 	p := &connProbe{endpoint: e, request: verb + " " + locator(u), exchange: exchange}
 	if tlsSchemes[u.Scheme] {
-		p.tls = o.tls(u.Hostname())
+		p.tls, p.ca = o.tls(u.Hostname()), o.ca
 	}
 	return p
 }
@@ -45,17 +46,31 @@ func (p *connProbe) Probe(ctx context.Context) Answer {
 		if p.tls == nil {
 			return p.exchange(ctx, conn)
 		}
-		secured := tls.Client(conn, p.tls)
-		if err := secured.HandshakeContext(ctx); err != nil {
-			return answerFromTLSError(err)
-		}
-		return p.exchange(ctx, secured)
+		return p.exchangeTLS(ctx, conn)
 	})
 	if answer.Outcome == Ready && ctx.Err() != nil {
 		answer = answerFromError(ctx.Err())
 	}
 	answer.Detail = p.request + ": " + answer.Detail
 	return answer
+}
+
+func (p *connProbe) exchangeTLS(ctx context.Context, conn net.Conn) Answer {
+	pool, err := p.ca.pool(ctx)
+	if err != nil {
+		return answerFromError(err)
+	}
+	config := p.tls.Clone()
+	config.RootCAs = pool
+	secured := tls.Client(conn, config)
+	if err := secured.HandshakeContext(ctx); err != nil {
+		return answerFromTLSError(err)
+	}
+	return p.exchange(ctx, secured)
+}
+
+func (p *connProbe) isHeld() bool {
+	return p.endpoint.isHeld() || p.ca != nil && p.ca.isHeld()
 }
 
 // answerFromTLSError returns the answer for a TLS handshake that failed, with the next

@@ -8,26 +8,58 @@ import (
 	"os"
 )
 
-// newFile returns the prober for file://: ready when the file exists and is not empty.
-func newFile(u *url.URL, _ *endpoint, _ options) Prober {
-	return ProbeFunc(func(context.Context) Answer {
-		answer := statFile(u.Path)
-		answer.Detail = "look at " + locator(u) + ": " + answer.Detail
-		return answer
-	})
+// fileProbe is the prober for file://: ready when the file exists and is not empty.
+type fileProbe struct {
+	stat *fileStat
+	name string // the URL as it may be shown
 }
 
-func statFile(path string) Answer {
-	info, err := os.Stat(path)
+func newFile(u *url.URL, _ *endpoint, _ options) Prober {
+	return fileProbe{&fileStat{path: u.Path}, locator(u)}
+}
+
+// Probe implements [Prober].
+func (p fileProbe) Probe(ctx context.Context) Answer {
+	answer := p.answer(p.stat.look(ctx))
+	answer.Detail = "look at " + p.name + ": " + answer.Detail
+	return answer
+}
+
+func (p fileProbe) isHeld() bool { return p.stat.isHeld() }
+
+func (fileProbe) answer(info fs.FileInfo, err error) Answer {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Answer{NotReady, "it does not exist", err}
 	case err != nil:
-		return Answer{Failed, rootCause(err).Error(), err}
+		return answerFromError(err)
 	case info.IsDir():
 		return Answer{NotReady, "it is a directory", nil}
 	case info.Size() == 0:
 		return Answer{NotReady, "it is empty", nil}
 	}
 	return Answer{Ready, "it is there", nil}
+}
+
+// fileStat is os.Stat of a path whose file system may not answer.
+type fileStat struct {
+	path string
+	beside[statResult]
+}
+
+type statResult struct {
+	info fs.FileInfo
+	err  error
+}
+
+// look returns what os.Stat returns, or errHeld when ctx ends before.
+func (s *fileStat) look(ctx context.Context) (fs.FileInfo, error) {
+	result, err := s.do(ctx, func() statResult {
+		info, err := os.Stat(s.path)
+		return statResult{info, err}
+	})
+	if err != nil {
+		return nil, err
+	}
+	return result.info, result.err
 }

@@ -46,6 +46,8 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // For keeps no connection and no goroutine when it returns. Several calls may run at the
 // same time, also for the same target.
 func For(ctx context.Context, target Target, policy Policy) error {
+	ctx, end := withBackground(ctx)
+	defer end()
 	w := newWaiter(target, policy)
 	for {
 		answer := w.probe(ctx)
@@ -102,7 +104,7 @@ func (w *waiter) probe(ctx context.Context) Answer {
 	if changed {
 		w.pauses.Reset()
 	}
-	w.answered = w.answered || answer.Reached()
+	w.answered = w.answered || answer.Reach() == Connected
 	w.probes[answer.Outcome]++
 	w.last = answer
 	w.policy.Observe(Event{

@@ -31,8 +31,8 @@ func (k knock) Probe(ctx context.Context) Answer {
 // onLoopback knocks where the kernel answers at once; elsewhere ok is false. A wait knocks
 // up to a hundred times a second, and package net takes ten times as long.
 func (k knock) onLoopback() (answer Answer, ok bool) {
-	for _, addr := range k.addrs {
-		if answer, ok = connectNow(k.network, addr); !ok || answer.Outcome == Ready {
+	for _, addr := range k.fixed {
+		if answer, ok = connectNow(addr); !ok || answer.Outcome == Ready {
 			return answer, ok
 		}
 	}

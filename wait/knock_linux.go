@@ -10,9 +10,8 @@ import (
 // connectNow connects to an IP address on loopback and resets the connection. On Linux,
 // the other end has answered before connect(2) returns. ok is false when it has not, for
 // instance because the listener's queue is full, and for addresses not on loopback.
-func connectNow(network, addr string) (answer Answer, ok bool) {
-	to, err := netip.ParseAddrPort(addr)
-	if network != "tcp" || err != nil || !to.Addr().IsLoopback() {
+func connectNow(to netip.AddrPort) (answer Answer, ok bool) {
+	if !to.Addr().IsLoopback() {
 		return Answer{}, false
 	}
 	family, sockaddr := socketAddress(to)
@@ -25,7 +24,7 @@ func connectNow(network, addr string) (answer Answer, ok bool) {
 		}
 	}
 	switch {
-	case err == unix.ECONNREFUSED, cannotListen(network, addr, err), err == nil && isSelfConnection(fd, to):
+	case err == unix.ECONNREFUSED, cannotListen(to, err), err == nil && isSelfConnection(fd, to):
 		return refused, true
 	case err == nil:
 		return accepted, true
@@ -57,7 +56,7 @@ func connectError(fd int) error {
 }
 
 // isSelfConnection reports whether a connection to this address has connected to itself,
-// as described at [dial].
+// as described at [dialer].
 func isSelfConnection(fd int, to netip.AddrPort) bool {
 	from, err := unix.Getsockname(fd)
 	if err != nil {

@@ -2,12 +2,10 @@ package wait
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,8 +17,8 @@ import (
 type options struct {
 	statuses []statuses // to accept; empty: 200
 	header   http.Header
-	body     string         // the body to accept; empty: any
-	roots    *x509.CertPool // the CAs to trust; nil: the system's
+	body     string   // the body to accept; empty: any
+	ca       *caFiles // of the CAs to trust; nil: the system's
 	insecure bool
 }
 
@@ -35,9 +33,9 @@ func (o options) accepts(status int) bool {
 	return slices.ContainsFunc(o.statuses, func(s statuses) bool { return s.first <= status && status <= s.last })
 }
 
-// tls returns the configuration of TLS connections to a host.
+// tls returns the configuration of TLS connections to a host, without the CAs.
 func (o options) tls(host string) *tls.Config {
-	return &tls.Config{ServerName: host, RootCAs: o.roots, InsecureSkipVerify: o.insecure} //nolint:gosec // the user asked for it
+	return &tls.Config{ServerName: host, InsecureSkipVerify: o.insecure} //nolint:gosec // the user asked for it
 }
 
 // splitFragment returns the options of a URL, still percent-encoded.
@@ -63,7 +61,7 @@ func parseOptions(u *url.URL, known []string) (options, error) {
 			return o, err
 		}
 	}
-	return o, nil
+	return o, o.ca.check()
 }
 
 func (o *options) set(name, value string) error {
@@ -77,7 +75,10 @@ func (o *options) set(name, value string) error {
 			return fmt.Errorf("#body is longer than %d bytes, which is as much as is compared", maxQuote)
 		}
 	case "ca":
-		return o.trust(value)
+		if o.ca == nil {
+			o.ca = &caFiles{}
+		}
+		o.ca.paths = append(o.ca.paths, value)
 	case "insecure":
 		if value != "" {
 			return errors.New("#insecure has no value: write #insecure, or leave it out")
@@ -116,20 +117,6 @@ func isToken(name string) bool {
 	return name != "" && !strings.ContainsFunc(name, func(r rune) bool {
 		return r <= ' ' || r >= 0x7f || strings.ContainsRune(`"(),/:;<=>?@[\]{}`, r)
 	})
-}
-
-func (o *options) trust(file string) error {
-	pem, err := os.ReadFile(file)
-	if err != nil {
-		return fmt.Errorf("cannot read the certificates of #ca: %w", err)
-	}
-	if o.roots == nil {
-		o.roots = x509.NewCertPool()
-	}
-	if !o.roots.AppendCertsFromPEM(pem) {
-		return fmt.Errorf("#ca=%s has no PEM certificate", file)
-	}
-	return nil
 }
 
 // errNotFragment is for a URL whose fragment may in fact be the end of a password.

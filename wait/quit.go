@@ -166,7 +166,7 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 		case answer.Outcome == Refused && seen:
 			return QuitGone, answer
 		case last.Outcome == 0 || !isPast(ctx): // otherwise the end of ctx has cut the answer short
-			last, seen = answer, seen || answer.Reached()
+			last, seen = answer, seen || answer.Reach() == Connected
 		}
 		select {
 		case <-time.After(quitPause):

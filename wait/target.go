@@ -36,6 +36,14 @@ func (t Target) Listens(ctx context.Context) bool {
 	return slices.ContainsFunc(t.ports(), func(port Prober) bool { return port.Probe(ctx).Outcome != Refused })
 }
 
+// Held reports whether a system call of an earlier probe has not returned, because a file
+// system does not answer. The kernel may then also hold up the end of this process, and
+// execve(2), until the file system answers.
+func (t Target) Held() bool {
+	prober, ok := t.Prober.(interface{ isHeld() bool })
+	return ok && prober.isHeld()
+}
+
 // scheme describes the URLs of one scheme.
 type scheme struct {
 	port    string   // the default port; if empty, the URL must have one
@@ -252,7 +260,7 @@ func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
 			return nil, fmt.Errorf("it has no absolute path: write %s:///PATH", u.Scheme)
 		}
-		return &endpoint{network: u.Scheme, addrs: []string{u.Path}}, nil
+		return &endpoint{path: &fileStat{path: u.Path}}, nil
 	}
 	port := cmp.Or(u.Port(), s.port)
 	switch {

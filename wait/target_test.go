@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"fmt"
 	"net/http"
 	"net/url"
 	"reflect"
@@ -15,12 +16,22 @@ func addresses(target Target) (asks, knocks []string) {
 		probers = firstReachable{target.Prober}
 	}
 	for _, prober := range probers {
-		asks = append(asks, prober.(*connProbe).addrs...)
+		asks = append(asks, addressesOf(prober.(*connProbe).endpoint)...)
 	}
 	for _, k := range target.ports() {
-		knocks = append(knocks, k.(knock).addrs...)
+		knocks = append(knocks, addressesOf(k.(knock).endpoint)...)
 	}
 	return asks, knocks
+}
+
+func addressesOf(e *endpoint) (list []string) {
+	if e.host != "" {
+		return []string{fmt.Sprintf("%s:%d", e.host, e.port)}
+	}
+	for _, addr := range e.fixed {
+		list = append(list, addr.String())
+	}
+	return list
 }
 
 func TestParse(t *testing.T) {

@@ -157,7 +157,7 @@ func (p *progress) observe(e wait.Event) {
 	p.mu.Lock()
 	p.last = e.Answer
 	p.probes[e.Answer.Outcome]++
-	p.answered = p.answered || e.Answer.Reached()
+	p.answered = p.answered || e.Answer.Reach() == wait.Connected
 	p.mu.Unlock()
 	p.metrics.probed(e)
 	switch {
