@@ -81,7 +81,7 @@ func (a Answer) Reach() Reach {
 // Prober asks once whether something is ready.
 //
 // Probe must return when ctx ends, must not return Ready after that, and must leave no
-// connection and no goroutine behind. [For] never calls Probe twice at the same time.
+// connection and no goroutine behind.
 type Prober interface {
 	Probe(ctx context.Context) Answer
 }

@@ -1,5 +1,8 @@
 package wait
 
+// This file covers what probes cost: their time, and their memory when a server sends
+// without end.
+
 import (
 	"bytes"
 	"io"
@@ -23,8 +26,8 @@ func cpu(t testing.TB) time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// readyTargets returns a target of each scheme that is ready. Those that have no TLS are
-// asked in this process, and the server's part is counted too.
+// readyTargets returns a target of each scheme that is ready. The servers of the schemes
+// without TLS run in this process, so measurements of it include them.
 func readyTargets(t testing.TB) map[string]Target {
 	t.Helper()
 	dir := ownDir(t)
@@ -48,7 +51,7 @@ func readyTargets(t testing.TB) map[string]Target {
 	return targets
 }
 
-// secureServers starts those of https and rediss and returns their ports.
+// secureServers starts the servers for https and rediss, and returns their ports.
 func secureServers(t testing.TB, dir string, files certificates) (https, rediss string) {
 	t.Helper()
 	https, rediss = unusedPort(t), unusedPort(t)
@@ -72,8 +75,7 @@ listen https
 	return https, rediss
 }
 
-// BenchmarkProbe is one probe of a server that is ready, and the server's part in
-// it.
+// BenchmarkProbe measures one probe of a server that is ready.
 func BenchmarkProbe(b *testing.B) {
 	for scheme, target := range readyTargets(b) {
 		b.Run(scheme, func(b *testing.B) {
@@ -89,20 +91,19 @@ func BenchmarkProbe(b *testing.B) {
 	}
 }
 
-// endlessConn is a connection to a server that says first, and then more without end.
-// It takes note of the most memory that is in use when it is asked for more, and
-// ends when that goes on for too long.
+// endlessConn is a connection to a server that sends first once, and then more again and
+// again. Its reads record how much memory is in use. It ends after 8 MB.
 type endlessConn struct {
 	net.Conn    // nil
 	first, more []byte
 
 	mu          sync.Mutex // HTTP/2 reads in a goroutine, until the connection is closed
 	closed      bool
-	said, reads int
+	sent, reads int
 	used        uint64
 }
 
-// heapInUse returns how much memory is in use.
+// heapInUse returns how much memory is in use, in bytes.
 func heapInUse() uint64 {
 	runtime.GC()
 	var stats runtime.MemStats
@@ -116,18 +117,18 @@ func (t *endlessConn) Read(p []byte) (int, error) {
 	if t.reads++; t.reads < 50 || t.reads%50 == 0 {
 		t.used = max(t.used, heapInUse())
 	}
-	if t.closed || t.said > 8<<20 {
+	if t.closed || t.sent > 8<<20 {
 		return 0, io.EOF
 	}
 	n := 0
-	if t.said < len(t.first) {
-		n = copy(p, t.first[t.said:])
+	if t.sent < len(t.first) {
+		n = copy(p, t.first[t.sent:])
 	} else {
 		for n < len(p) {
-			n += copy(p[n:], t.more[(t.said+n-len(t.first))%len(t.more):])
+			n += copy(p[n:], t.more[(t.sent+n-len(t.first))%len(t.more):])
 		}
 	}
-	t.said += n
+	t.sent += n
 	return n, nil
 }
 
@@ -138,11 +139,11 @@ func (t *endlessConn) Close() error {
 	return nil
 }
 
-// seen returns the most memory that was in use, and how much it has said.
-func (t *endlessConn) seen() (used uint64, said int) {
+// measured returns the most memory that was in use, and how much was sent.
+func (t *endlessConn) measured() (used uint64, sent int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.used, t.said
+	return t.used, t.sent
 }
 
 func (t *endlessConn) Write(p []byte) (int, error)      { return len(p), nil }
@@ -152,7 +153,7 @@ func (t *endlessConn) SetWriteDeadline(time.Time) error { return nil }
 func (t *endlessConn) LocalAddr() net.Addr              { return &net.TCPAddr{} }
 func (t *endlessConn) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv6loopback} }
 
-// endlessAnswers are servers that say as much as they can.
+// endlessAnswers holds what a server may send without end, by scheme.
 var endlessAnswers = map[string][]struct{ name, first, more string }{
 	"http": {
 		{"letters", "", "A"},
@@ -178,26 +179,26 @@ var endlessAnswers = map[string][]struct{ name, first, more string }{
 	},
 }
 
-// However much a server says, a probe holds no more than 64 kB of memory for it.
+// However much a server sends, a probe uses at most 64 kB of memory for it.
 func TestProbeMemory(t *testing.T) {
 	silenceLog(t)
 	const most = 64 << 10
-	for scheme, endlessAnswers := range endlessAnswers {
-		talk := mustParse(t, scheme+"://localhost:1").Prober.(*connProbe).exchange
-		for _, test := range endlessAnswers {
-			talks := func() *endlessConn {
+	for scheme, answers := range endlessAnswers {
+		exchange := mustParse(t, scheme+"://localhost:1").Prober.(*connProbe).exchange
+		for _, test := range answers {
+			newConn := func() *endlessConn {
 				return &endlessConn{first: []byte(test.first), more: bytes.Repeat([]byte(test.more), 1+4096/len(test.more))}
 			}
-			_ = talk(t.Context(), talks()) // what is made once
-			conn := talks()
+			_ = exchange(t.Context(), newConn()) // allocates what is kept for the next one
+			conn := newConn()
 			before := heapInUse()
-			answer := talk(t.Context(), conn)
+			answer := exchange(t.Context(), conn)
 			conn.Close()
-			peak, said := conn.seen()
+			peak, sent := conn.measured()
 			used := int64(max(peak, heapInUse()) - before)
-			t.Logf("%s, %s: %d bytes in use, of %d said: %v", scheme, test.name, used, said, answer)
-			if said > 2<<20 {
-				t.Errorf("%s, %s: read %d MB", scheme, test.name, said>>20)
+			t.Logf("%s, %s: %d bytes in use, of %d sent: %v", scheme, test.name, used, sent, answer)
+			if sent > 2<<20 {
+				t.Errorf("%s, %s: read %d MB", scheme, test.name, sent>>20)
 			}
 			if used > most {
 				t.Errorf("%s, %s: %d kB", scheme, test.name, used>>10)
@@ -209,7 +210,7 @@ func TestProbeMemory(t *testing.T) {
 	}
 }
 
-// BenchmarkKnock is one knock where nobody listens, the most frequent thing of all.
+// BenchmarkKnock measures a knock that is refused, which is what a wait does most often.
 func BenchmarkKnock(b *testing.B) {
 	k := knock{newEndpoint("localhost", unusedPort(b))}
 	b.ReportAllocs()

@@ -1,5 +1,7 @@
 package wait_test
 
+// This file holds the examples of the package's documentation.
+
 import (
 	"context"
 	"errors"
@@ -13,9 +15,9 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// An application that waits itself, before it opens its first connection.
+// An application waits before it opens its first connection.
 func ExampleFor() {
-	sidecar := httptest.NewServer(http.NotFoundHandler()) // in the place of Istio's agent
+	sidecar := httptest.NewServer(http.NotFoundHandler()) // stands for Istio's agent
 	defer sidecar.Close()
 
 	target, err := wait.Parse(sidecar.URL + "/healthz/ready#status=404")
@@ -31,7 +33,7 @@ func ExampleFor() {
 	// Output: ready
 }
 
-// What a wait found out is in the error.
+// The error holds the result of the wait.
 func ExampleTimeoutError() {
 	sidecar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "draining", http.StatusServiceUnavailable)
@@ -50,7 +52,7 @@ func ExampleTimeoutError() {
 	// Output: not_ready : status 503: "draining"
 }
 
-// Anything that can be asked once can be waited for.
+// A function can be a target.
 func ExampleProbeFunc() {
 	asked := 0
 	target := wait.Target{Name: "the third time", Prober: wait.ProbeFunc(func(context.Context) wait.Answer {
@@ -64,7 +66,7 @@ func ExampleProbeFunc() {
 	// Output: <nil> 3
 }
 
-// A mistake says what to write instead, and holds no credentials.
+// Errors say what to write instead, and hold no credentials.
 func ExampleParse() {
 	for _, s := range []string{"istoi", "https://user:secret@db/#sattus=204"} {
 		_, err := wait.Parse(s)

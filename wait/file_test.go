@@ -1,5 +1,7 @@
 package wait
 
+// This file covers targets of the scheme file.
+
 import (
 	"os"
 	"path/filepath"
@@ -27,7 +29,7 @@ func TestFile(t *testing.T) {
 	wantAnswer(t, at("f/g"), Failed, "not a directory")
 	wantAnswer(t, at("d/g"), NotReady, "it does not exist")
 
-	// A volume of Kubernetes is made of links.
+	// Kubernetes makes the files of a volume as symbolic links.
 	link("..data/f", "l")
 	wantAnswer(t, at("l"), NotReady, "it does not exist")
 	if err := os.Mkdir(filepath.Join(dir, "..2026"), 0o755); err != nil {
@@ -39,7 +41,7 @@ func TestFile(t *testing.T) {
 	link("loop", "loop")
 	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
 
-	// The file need not be readable, its directory must be.
+	// The file need not be readable, but its directory must be searchable.
 	if err := os.Chmod(file, 0); err != nil {
 		t.Fatal(err)
 	}
@@ -51,8 +53,8 @@ func TestFile(t *testing.T) {
 	asUnprivileged(t, func() { wantAnswer(t, at("f"), Failed, "permission denied") })
 }
 
-// A file that comes is noticed, also when it is written slowly.
-func TestFileWaitedFor(t *testing.T) {
+// A wait ends when the file appears and is not empty.
+func TestForFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "secret")
 	var answers []string
 	policy := Policy{Max: 10 * time.Millisecond, Observe: func(e Event) {

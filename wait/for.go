@@ -43,8 +43,8 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
 // exist, the error is [ErrAbsent].
 //
-// For keeps no connection and no goroutine when it returns. Several calls may run at the
-// same time, also for the same target.
+// For keeps no connection and no goroutine when it returns. Calls may run at the same time,
+// also with the same target if its probers allow that, as those from [Parse] do.
 func For(ctx context.Context, target Target, policy Policy) error {
 	ctx, end := withBackground(ctx)
 	defer end()

@@ -1,5 +1,8 @@
 package wait
 
+// This file covers waits on a simulated clock: pauses, knocks, deadlines, cancellation and
+// absent sidecars.
+
 import (
 	"context"
 	"errors"
@@ -274,10 +277,10 @@ func TestForAbsent(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 			defer cancel()
-			ready, early := newScript(test.steps...), newScript(test.early...)
-			target := Target{Name: "istio", Prober: ready, Knock: []Prober{ready.port()}, EarlyKnock: []Prober{early.port()}, Sidecar: test.sidecar}
+			probed, early := newScript(test.steps...), newScript(test.early...)
+			target := Target{Name: "istio", Prober: probed, Knock: []Prober{probed.port()}, EarlyKnock: []Prober{early.port()}, Sidecar: test.sidecar}
 			err := For(ctx, target, Policy{AbsentAfter: 5 * time.Second, redirected: test.redirected})
-			took := time.Since(ready.began)
+			took := time.Since(probed.began)
 			if !errors.Is(err, test.want) || took < test.after || took > test.after+700*time.Millisecond {
 				t.Errorf("%s: %v after %v, want %v after %v", test.name, err, took, test.want, test.after)
 			}

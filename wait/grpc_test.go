@@ -1,5 +1,8 @@
 package wait
 
+// This file covers the schemes grpc and grpcs, against a real gRPC server and against
+// scripted replies.
+
 import (
 	"bufio"
 	"bytes"
@@ -65,7 +68,7 @@ func TestGRPCTLS(t *testing.T) {
 	wantAnswer(t, "grpcs://"+without+"#ca="+files.ca, Failed, "TLS: the server does not speak HTTP/2")
 }
 
-// httpServer is one that is ready for http:// and https://, and not for gRPC.
+// httpServer starts a server that is ready for http or https, but does not speak gRPC.
 func httpServer(t testing.TB, tls bool, protocols ...func(*http.Protocols, bool)) string {
 	t.Helper()
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ready") }))
@@ -84,8 +87,8 @@ func httpServer(t testing.TB, tls bool, protocols ...func(*http.Protocols, bool)
 	return server.Listener.Addr().String()
 }
 
-// Servers of HTTP are no servers of gRPC.
-func TestGRPCOfHTTP(t *testing.T) {
+// An HTTP server is not ready for grpc.
+func TestGRPCProbeOfHTTPServer(t *testing.T) {
 	http1, http2, h2c := (*http.Protocols).SetHTTP1, (*http.Protocols).SetHTTP2, (*http.Protocols).SetUnencryptedHTTP2
 	wantAnswer(t, "grpc://"+httpServer(t, false, http1), Failed, "not a gRPC answer")
 	wantAnswer(t, "grpc://"+httpServer(t, false, h2c), Failed, "status 200, not a gRPC answer")
@@ -99,13 +102,13 @@ const (
 	endStream, endHeaders                                           = 1, 4
 )
 
-// frame is one of HTTP/2.
+// frame returns a frame of HTTP/2.
 func frame(kind, flags byte, stream uint32, payload string) string {
 	n := len(payload)
 	return string(binary.BigEndian.AppendUint32([]byte{byte(n >> 16), byte(n >> 8), byte(n), kind, flags}, stream)) + payload
 }
 
-// field is a header field that is not indexed (RFC 7541, section 6.2.2).
+// field returns a header field without indexing (RFC 7541, section 6.2.2).
 func field(name, value string) string {
 	return "\x00" + string(byte(len(name))) + name + string(byte(len(value))) + value
 }
@@ -116,22 +119,22 @@ var (
 	serving  = "\x00\x00\x00\x00\x02\x08\x01"
 )
 
-// grpcAnswer is a whole answer.
+// grpcAnswer returns a complete answer.
 func grpcAnswer(data, status string) string {
 	return settings + frame(headersFrame, endHeaders, 1, headers) + frame(dataFrame, 0, 1, data) +
 		frame(headersFrame, endHeaders|endStream, 1, field("grpc-status", status))
 }
 
-// trailersOnly is an answer without a message.
+// trailersOnly returns an answer without a message.
 func trailersOnly(status string) string {
 	return settings + frame(headersFrame, endHeaders|endStream, 1, headers+field("grpc-status", status))
 }
 
-// healthAnswers are what a server may say, and what it means.
+// healthAnswers holds what a server may send, and what it means.
 var healthAnswers = []struct {
-	name, said string
+	name, sent string
 	outcome    Outcome
-	detail     string // none: it depends on when what is said is read
+	detail     string // empty when it depends on timing
 }{
 	{"ready", grpcAnswer(serving, "0"), Ready, "SERVING"},
 	{"not serving", grpcAnswer("\x00\x00\x00\x00\x02\x08\x02", "0"), NotReady, "NOT_SERVING"},
@@ -170,8 +173,7 @@ var healthAnswers = []struct {
 	{"TLS", tlsRefusal, Failed, ""},
 }
 
-// readGRPCRequest reads a whole request: the preface, and frames up to the last of a
-// stream.
+// readGRPCRequest reads a complete request: the preface, and all frames of one stream.
 func readGRPCRequest(conn net.Conn) {
 	r := bufio.NewReader(conn)
 	_, _ = io.CopyN(io.Discard, r, int64(len("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")))
@@ -187,18 +189,18 @@ func readGRPCRequest(conn net.Conn) {
 	}
 }
 
-// saysGRPC is a server that says this when it is asked, and closes when the client
-// does.
-func saysGRPC(said string) func(net.Conn) {
+// saysGRPC returns a server that answers a request with text, and closes the connection
+// when the client does.
+func saysGRPC(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		readGRPCRequest(conn)
-		_, _ = io.WriteString(conn, said)
+		_, _ = io.WriteString(conn, text)
 		_ = conn.(*net.TCPConn).CloseWrite()
 		hang(conn)
 	}
 }
 
-// silenceLog silences package log, which net/http tells of some errors of HTTP/2.
+// silenceLog silences package log, where net/http writes some errors of HTTP/2.
 func silenceLog(t testing.TB) {
 	log.SetOutput(io.Discard)
 	t.Cleanup(func() { log.SetOutput(os.Stderr) })
@@ -208,7 +210,7 @@ func TestGRPCReplies(t *testing.T) {
 	silenceLog(t)
 	for _, test := range healthAnswers {
 		t.Run(test.name, func(t *testing.T) {
-			answer := probe(t, mustParse(t, "grpc://"+serve(t, "127.0.0.1:0", saysGRPC(test.said))))
+			answer := probe(t, mustParse(t, "grpc://"+serve(t, "127.0.0.1:0", saysGRPC(test.sent))))
 			if test.outcome != 0 && answer.Outcome != test.outcome || answer.Outcome == Ready && test.outcome != Ready {
 				t.Errorf("outcome %v, want %v", answer.Outcome, test.outcome)
 			}
@@ -219,8 +221,7 @@ func TestGRPCReplies(t *testing.T) {
 	}
 }
 
-// FuzzGRPCReply lets a server say anything in an answer that has the form of
-// gRPC's.
+// FuzzGRPCReply lets a server send anything in the form of a gRPC answer.
 func FuzzGRPCReply(f *testing.F) {
 	for _, data := range []string{"", serving, serving + serving, serving[:6], "\x00\x00\x00\x00\x00", "\x00\x00\x00\x00\x02\x08\x02", "\x00\xff\xff\xff\xff\x08\x01"} {
 		for _, status := range []string{"", "0", "5", "12", "14", "99", "\x1b", "00"} {
@@ -247,10 +248,10 @@ func FuzzGRPCReply(f *testing.F) {
 	})
 }
 
-// FuzzGRPCBytes lets a server say anything at all.
+// FuzzGRPCBytes lets a server send any bytes.
 func FuzzGRPCBytes(f *testing.F) {
 	for _, test := range healthAnswers {
-		f.Add([]byte(test.said))
+		f.Add([]byte(test.sent))
 	}
 	silenceLog(f)
 	probe := mustParse(f, "grpc://localhost:1").Prober.(*connProbe)

@@ -1,5 +1,8 @@
 package wait
 
+// This file covers the schemes http and https, mostly against servers that do something
+// wrong.
+
 import (
 	"bufio"
 	"bytes"
@@ -30,7 +33,7 @@ func readRequest(conn net.Conn) {
 	}
 }
 
-// says is a server that answers a request with text and closes.
+// says returns a server that answers a request with text and closes the connection.
 func says(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		readRequest(conn)
@@ -38,7 +41,7 @@ func says(text string) func(net.Conn) {
 	}
 }
 
-// saysAndHangs is a server that answers a request with text and nothing more.
+// saysAndHangs returns a server that answers a request with text and keeps the connection.
 func saysAndHangs(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		says(text)(conn)
@@ -46,7 +49,8 @@ func saysAndHangs(text string) func(net.Conn) {
 	}
 }
 
-// saysWithoutEnd is a server that answers with head, and then repeats more.
+// saysWithoutEnd returns a server that answers with head, and then sends more again and
+// again.
 func saysWithoutEnd(head, more string, pause time.Duration) func(net.Conn) {
 	return func(conn net.Conn) {
 		says(head)(conn)
@@ -58,7 +62,7 @@ func saysWithoutEnd(head, more string, pause time.Duration) func(net.Conn) {
 	}
 }
 
-// resets is a server that answers with text and resets the connection.
+// resets returns a server that answers with text and resets the connection.
 func resets(text string) func(net.Conn) {
 	return func(conn net.Conn) {
 		says(text)(conn)
@@ -72,8 +76,8 @@ const (
 	tlsRefusal  = "\x15\x03\x01\x00\x02\x02\x46" // a fatal alert, protocol_version, as OpenSSL answers a GET
 )
 
-// A server may do anything. A probe ends in time, takes little memory, and says
-// Ready only to a whole answer.
+// Whatever a server does, a probe returns in time, uses little memory, and is ready only if
+// the answer is complete.
 func TestHTTPServers(t *testing.T) {
 	const drip = 20 * time.Millisecond
 	for _, test := range []struct {
@@ -155,7 +159,7 @@ func TestHTTPServers(t *testing.T) {
 	}
 }
 
-// A server that never accepts is a kernel that answers for a program that hangs.
+// When a program hangs and accepts no connections, its kernel still does.
 func TestHTTPNotAccepted(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -180,7 +184,7 @@ func TestHTTPRedirectLoop(t *testing.T) {
 	}
 }
 
-// What is sent is what was asked for, and neither user information nor fragment.
+// A probe sends exactly this. It sends neither user information nor the fragment.
 func TestHTTPRequest(t *testing.T) {
 	for _, test := range []struct{ name, target, want string }{
 		{
@@ -222,14 +226,14 @@ func TestHTTPRequest(t *testing.T) {
 				var request bytes.Buffer
 				readRequest(teeConn{conn, &request})
 				_, _ = io.WriteString(conn, statusOK+"Content-Length: 0\r\n\r\n")
-				// The probe closes the connection, and not by a reset.
+				// The probe closes the connection without a reset.
 				if _, err := io.Copy(io.Discard, conn); err != nil {
 					fmt.Fprint(&request, err)
 				}
 				requests <- request.String()
 			})
 			target := mustParse(t, strings.ReplaceAll(test.target, "HOST", host))
-			for range 2 { // the second one is as the first
+			for range 2 { // the first probe does not change the second
 				if answer := probe(t, target); answer.Outcome != Ready {
 					t.Fatal(answer)
 				}
@@ -241,7 +245,7 @@ func TestHTTPRequest(t *testing.T) {
 	}
 }
 
-// teeConn is a connection that writes down what is read from it.
+// teeConn is a connection that records what is read from it.
 type teeConn struct {
 	net.Conn
 	read *bytes.Buffer
@@ -300,19 +304,19 @@ func TestHTTPBody(t *testing.T) {
 	}
 }
 
-// scriptedConn is a connection to a server that says this and has nothing to ask.
+// scriptedConn is a connection to a server that sends this and ignores the request.
 type scriptedConn struct {
 	net.Conn // nil
-	said     io.Reader
+	sent     io.Reader
 	from     net.IP
 }
 
-func (r scriptedConn) Read(p []byte) (int, error)  { return r.said.Read(p) }
+func (r scriptedConn) Read(p []byte) (int, error)  { return r.sent.Read(p) }
 func (r scriptedConn) Write(p []byte) (int, error) { return len(p), nil }
 func (r scriptedConn) RemoteAddr() net.Addr        { return &net.TCPAddr{IP: r.from, Port: 80} }
 
-// A body is shown when it comes from this machine and was not accepted, as far as
-// it fits in a line of the log and in a form that cannot break it.
+// The detail of an answer that is not accepted quotes the body if it comes from this machine:
+// the beginning, without characters that would break a line of the log.
 func TestHTTPQuote(t *testing.T) {
 	local, other := net.IPv4(127, 0, 0, 1), net.IPv4(198, 51, 100, 7)
 	for _, test := range []struct {
@@ -332,15 +336,15 @@ func TestHTTPQuote(t *testing.T) {
 		{"not the reason of the status", local, "HTTP/1.1 503 \x1b[31m\r\n\r\n", "status 503"},
 		{"accepted", local, statusOK + "\r\nall is well", "status 200"},
 	} {
-		talk := mustParse(t, "http://localhost/").Prober.(*connProbe).exchange
-		answer := talk(t.Context(), scriptedConn{said: strings.NewReader(test.answer), from: test.from})
+		exchange := mustParse(t, "http://localhost/").Prober.(*connProbe).exchange
+		answer := exchange(t.Context(), scriptedConn{sent: strings.NewReader(test.answer), from: test.from})
 		if answer.Detail != test.want {
 			t.Errorf("%s: %s, want %s", test.name, answer.Detail, test.want)
 		}
 	}
 }
 
-// No answer, ready or not, shows what may be a credential.
+// No detail, of a ready answer or another, shows what may be a credential.
 func TestHTTPDetailHidesCredentials(t *testing.T) {
 	for _, server := range []func(net.Conn){
 		says(statusOK + "\r\n"), says(unavailable + "\r\n"), says("garbage\r\n"), says(""), says(tlsRefusal),
@@ -362,7 +366,7 @@ func TestHTTPDetailHidesCredentials(t *testing.T) {
 	}
 }
 
-// A probe goes where it was sent, although the application has a proxy.
+// A probe ignores the proxies in the environment.
 func TestHTTPIgnoresProxies(t *testing.T) {
 	var requests atomic.Int32
 	proxy := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { requests.Add(1) }))
@@ -370,7 +374,7 @@ func TestHTTPIgnoresProxies(t *testing.T) {
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"} {
 		t.Setenv(name, proxy.URL)
 	}
-	// Loopback addresses are never proxied, so these are others.
+	// net/http never uses a proxy for loopback addresses, so these are others.
 	for _, at := range []string{"http://startgate.invalid/", "http://198.51.100.1:9/", "https://198.51.100.1:9/#insecure"} {
 		if answer := probeWithin(t, brief, mustParse(t, at)); answer.Outcome == Ready || requests.Load() > 0 {
 			t.Errorf("%v, and the proxy had %d requests", answer, requests.Load())
@@ -378,7 +382,7 @@ func TestHTTPIgnoresProxies(t *testing.T) {
 	}
 }
 
-// secureServer is a server that speaks TLS with a certificate that nobody trusts.
+// secureServer starts a server that speaks TLS with a certificate that is not trusted.
 func secureServer(t *testing.T, config *tls.Config) *httptest.Server {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "ready") }))
 	server.TLS = config
@@ -390,7 +394,7 @@ func secureServer(t *testing.T, config *tls.Config) *httptest.Server {
 
 func TestHTTPS(t *testing.T) {
 	server := secureServer(t, nil)
-	_, _ = x509.SystemCertPool() // is read once, and is large
+	_, _ = x509.SystemCertPool() // reads the system's certificates, which takes memory once
 	ca := filepath.Join(t.TempDir(), "ca.pem")
 	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
 	if err := os.WriteFile(ca, certificate, 0o600); err != nil {
@@ -430,7 +434,7 @@ func TestHTTPS(t *testing.T) {
 	}
 }
 
-// With TLS 1.3 a server refuses a client without a certificate after the handshake.
+// With TLS 1.3, a server that requires a client certificate fails after the handshake.
 func TestHTTPSClientCertificate(t *testing.T) {
 	server := secureServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert})
 	answer := probe(t, mustParse(t, server.URL+"/#insecure"))
@@ -439,9 +443,9 @@ func TestHTTPSClientCertificate(t *testing.T) {
 	}
 }
 
-// A signal ends the wait at once, also in the middle of a probe.
+// Cancellation ends a probe at once, also in the middle of an answer.
 func TestHTTPCancelled(t *testing.T) {
-	for _, test := range []struct{ scheme, said string }{
+	for _, test := range []struct{ scheme, sent string }{
 		{"http", ""},
 		{"http", statusOK},
 		{"http", statusOK + "\r\nhalf a"},
@@ -451,19 +455,19 @@ func TestHTTPCancelled(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		at := serve(t, "127.0.0.1:0", func(conn net.Conn) {
 			_, _ = conn.Read(make([]byte, 4<<10))
-			_, _ = io.WriteString(conn, test.said)
+			_, _ = io.WriteString(conn, test.sent)
 			cancel()
 			hang(conn)
 		})
 		began := time.Now()
 		answer := mustParse(t, test.scheme+"://"+at+"/").Prober.Probe(ctx)
 		if took := time.Since(began); took > slack || answer.Outcome == Ready {
-			t.Errorf("%s, after %q: %v in %v", test.scheme, test.said, answer, took)
+			t.Errorf("%s, after %q: %v in %v", test.scheme, test.sent, answer, took)
 		}
 	}
 }
 
-// A probe that begins too late does nothing.
+// A probe whose context has already ended is not ready.
 func TestHTTPCancelledBefore(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
@@ -473,7 +477,7 @@ func TestHTTPCancelledBefore(t *testing.T) {
 	}
 }
 
-// FuzzHTTPReply lets a server say anything.
+// FuzzHTTPReply lets a server send any bytes.
 func FuzzHTTPReply(f *testing.F) {
 	for _, reply := range []string{
 		"", statusOK, statusOK + "\r\n", unavailable + "\r\nstarting", tlsRefusal, "\x00", "HTTP/1.1 999 \r\n\r\n",
@@ -488,9 +492,9 @@ func FuzzHTTPReply(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	talk := newHTTP(target, newEndpoint("localhost", "80"), options{header: http.Header{}}).(*connProbe).exchange
+	exchange := newHTTP(target, newEndpoint("localhost", "80"), options{header: http.Header{}}).(*connProbe).exchange
 	f.Fuzz(func(t *testing.T, reply []byte) {
-		answer := talk(t.Context(), scriptedConn{said: bytes.NewReader(reply), from: net.IPv6loopback})
+		answer := exchange(t.Context(), scriptedConn{sent: bytes.NewReader(reply), from: net.IPv6loopback})
 		switch answer.Outcome {
 		case Ready:
 			whole := bytes.Contains(reply, []byte("\n\r\n")) || bytes.Contains(reply, []byte("\n\n"))

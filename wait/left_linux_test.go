@@ -1,5 +1,7 @@
 package wait
 
+// This file covers that nothing stays open after a probe, a wait or a shutdown request.
+
 import (
 	"os"
 	"testing"

@@ -1,5 +1,8 @@
 package wait
 
+// This file holds what the tests share: skipping, network namespaces, servers on loopback,
+// and probes within limits.
+
 import (
 	"bytes"
 	"context"
@@ -150,7 +153,7 @@ func mustParse(t testing.TB, s string) Target {
 }
 
 const (
-	brief    = 250 * time.Millisecond // the time limit of a probe that is to time out
+	brief    = 100 * time.Millisecond // the time limit of a probe that is to time out
 	ample    = 10 * time.Second       // the time limit of any other probe, also on a busy machine
 	slack    = 10 * time.Second       // how late a probe may return on a busy machine; ample+slack is less than patience
 	maxAlloc = 512 << 10              // what a probe and the server in this process may allocate, in bytes
@@ -163,16 +166,14 @@ func probe(t testing.TB, target Target) Answer {
 }
 
 // probeFor probes target for an answer with this outcome and with a detail that ends with
-// detail. When that is a timeout, the first probe is brief; while the detail differs, the
-// next ones take longer, because a busy machine may need more time to get as far.
+// detail. The first probe is brief. If it times out too early for that answer, as on a busy
+// machine, the next ones take longer.
 func probeFor(t testing.TB, target Target, outcome Outcome, detail string) Answer {
 	t.Helper()
-	if outcome != Timeout {
-		return probe(t, target)
-	}
 	for limit := brief; ; limit *= 4 {
 		answer := probeWithin(t, limit, target)
-		if limit > ample || answer.Outcome == Timeout && strings.HasSuffix(answer.Detail, detail) {
+		wanted := answer.Outcome == outcome && strings.HasSuffix(answer.Detail, detail)
+		if wanted || answer.Outcome != Timeout || limit > ample {
 			return answer
 		}
 	}

@@ -1,5 +1,7 @@
 package wait
 
+// This file covers the scheme mysql, against MariaDB and against scripted replies.
+
 import (
 	"bufio"
 	"bytes"
@@ -18,7 +20,7 @@ func TestMySQL(t *testing.T) {
 	server.becomes(at, Ready, "it greets")
 	wantAnswer(t, "mysql://localhost:"+port, Ready, "it greets")
 
-	// One more than max_connections is let in, and kept for an administrator.
+	// The server accepts one connection more than max_connections, for an administrator.
 	for range 11 {
 		conn := openConn(t, "127.0.0.1:"+port)
 		if _, err := conn.Read(make([]byte, 4)); err != nil {
@@ -31,8 +33,8 @@ func TestMySQL(t *testing.T) {
 	wantAnswer(t, at, Refused, "connection refused")
 }
 
-// A server counts the connections that do not log in, until one does, and blocks
-// their host; not those of loopback, nor those of a host that it cannot name.
+// A server counts the connections from a host that do not log in, and blocks the host after
+// too many of them. It does not count those from loopback or from a host without a name.
 func TestMySQLHostBlocked(t *testing.T) {
 	need(t, "mount", "mariadbd")
 	hosts := filepath.Join(t.TempDir(), "hosts")
@@ -54,20 +56,18 @@ func TestMySQLHostBlocked(t *testing.T) {
 	server.becomes("mysql://10.9.8.7:"+port, NotReady, blocked)
 }
 
-// With no user that may come from this address, the server says so.
+// A server without a user for this host answers with an error.
 func TestMySQLHostNotAllowed(t *testing.T) {
+	skipInShort(t)
 	need(t, "mariadb-install-db")
 	port, dir := unusedPort(t), ownDir(t)
 	data := filepath.Join(dir, "data")
-	install := command(dir, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db")
-	if out, err := install.CombinedOutput(); err != nil {
-		t.Fatalf("mariadb-install-db: %v\n%s", err, out)
-	}
+	run(t, command(dir, "mariadb-install-db", "--no-defaults", "--datadir="+data, "--skip-test-db"))
 	server := startMariaDB(t, port, "--datadir="+data, "--skip-name-resolve")
 	server.becomes("mysql://127.0.0.1:"+port, NotReady, "error 1130: this host may not connect; create the user for it on the server")
 }
 
-// packet is one of MySQL's.
+// packet returns a packet of MySQL.
 func packet(number byte, payload string) string {
 	n := len(payload)
 	return string([]byte{byte(n), byte(n >> 8), byte(n >> 16), number}) + payload
@@ -76,7 +76,7 @@ func packet(number byte, payload string) string {
 // greetingTail follows the version of the server in its greeting.
 const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
 
-// greetings are what a server says at first, and what that means.
+// greetings holds the first packets that a server may send, and what they mean.
 var greetings = []replyCase{
 	{packet(0, "\x0a8.0.36"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a5.5.5-10.11.6-MariaDB-0+deb12u1"+greetingTail), Ready, "it greets"},
@@ -102,7 +102,7 @@ var greetings = []replyCase{
 	{packet(0, "\xff\x10"), Failed, "not a MySQL answer"},
 	{packet(0, ""), Failed, "not a MySQL answer"},
 	{packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000)), Failed, "not a MySQL answer"},
-	{"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00", Failed, "not a MySQL answer"}, // the X protocol's, on port 33060
+	{"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00", Failed, "not a MySQL answer"}, // X Protocol, on port 33060
 	{"\xff\xff\xff\x00" + strings.Repeat("x", 1000), Failed, "not a MySQL answer"},
 	{"HTTP/1.1 400 Bad Request\r\n\r\n", Failed, "not a MySQL answer"},
 	{"SSH-2.0-OpenSSH_9.2\r\n", Failed, "not a MySQL answer"},
@@ -113,8 +113,8 @@ func TestMySQLReplies(t *testing.T) {
 	checkReplies(t, greetings, readGreeting)
 }
 
-// Nothing is sent.
-func TestMySQLQuestion(t *testing.T) {
+// A probe sends nothing.
+func TestMySQLRequest(t *testing.T) {
 	sent := make(chan int, 1)
 	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
 		_, _ = conn.Write([]byte(greetings[0].text))
@@ -127,7 +127,7 @@ func TestMySQLQuestion(t *testing.T) {
 	}
 }
 
-// FuzzMySQLReply lets a server say anything.
+// FuzzMySQLReply lets a server send any bytes.
 func FuzzMySQLReply(f *testing.F) {
 	addReplies(f, greetings)
 	f.Fuzz(func(t *testing.T, said []byte) {

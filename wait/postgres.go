@@ -21,7 +21,7 @@ func newPostgres(u *url.URL, e *endpoint, o options) Prober {
 	startup := sendAndRead(postgresStartup(), readPostgres)
 	return newConnProbe(u, e, o, "startup to", func(ctx context.Context, conn net.Conn) Answer {
 		answer := startup(ctx, conn)
-		if answer.Detail == letIn {
+		if answer.Detail == noAuthNeeded {
 			terminate(ctx, conn)
 		}
 		return answer
@@ -33,7 +33,7 @@ const (
 	postgresTerminate = "X\x00\x00\x00\x04"
 	cannotConnectNow  = "57P03"
 
-	letIn = "it lets in without authentication"
+	noAuthNeeded = "it lets in without authentication"
 )
 
 // postgresStartup returns a StartupMessage. A server without a user of that name logs the
@@ -94,7 +94,7 @@ func readPostgres(r *bufio.Reader) Answer {
 // judgeAuthentication judges a request for authentication; 0 means that none is needed.
 func judgeAuthentication(request uint32) Answer {
 	if request == 0 {
-		return Answer{Ready, letIn, nil}
+		return Answer{Ready, noAuthNeeded, nil}
 	}
 	return Answer{Ready, "it asks for authentication", nil}
 }

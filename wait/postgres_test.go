@@ -1,5 +1,7 @@
 package wait
 
+// This file covers the scheme postgres, against PostgreSQL and against scripted replies.
+
 import (
 	"bufio"
 	"bytes"
@@ -14,8 +16,8 @@ import (
 	"time"
 )
 
-// openSession opens one as postgres, which lasts as long as the test, as soon as the
-// server of d has a place for it.
+// openSession opens a session of the user postgres that lasts as long as the test. It tries
+// again while the server has too many clients.
 func openSession(d *daemon, addr string) net.Conn {
 	d.t.Helper()
 	const user = "\x00\x03\x00\x00user\x00postgres\x00\x00"
@@ -30,7 +32,7 @@ func openSession(d *daemon, addr string) net.Conn {
 	return conn
 }
 
-// logProblems are the lines of the log that tell of something wrong.
+// logProblems returns the lines of a log that report a problem.
 func logProblems(log string) []string {
 	var lines []string
 	for line := range strings.Lines(log) {
@@ -54,10 +56,10 @@ func TestPostgres(t *testing.T) {
 		name, data, hba string
 		settings        []string
 		detail          string // of the answer, which is ready
-		logged          string // what the probe leaves in the log at most, but for LOG
+		logged          string // the only line that the probe may leave in the log, except lines of level LOG
 	}{
-		{"trust, without the role", plain, "host all all all trust", nil, letIn, `FATAL:  role "startgate" does not exist`},
-		{"trust, with the role", withRole, "host all all all trust", nil, letIn, ""},
+		{"trust, without the role", plain, "host all all all trust", nil, noAuthNeeded, `FATAL:  role "startgate" does not exist`},
+		{"trust, with the role", withRole, "host all all all trust", nil, noAuthNeeded, ""},
 		{"scram", plain, "host all all all scram-sha-256", nil, "it asks for authentication", ""},
 		{"md5", plain, "host all all all md5", nil, "it asks for authentication", ""},
 		{"password", plain, "host all all all password", nil, "it asks for authentication", ""},
@@ -77,7 +79,7 @@ func TestPostgres(t *testing.T) {
 			server.becomes(at, Ready, test.detail)
 			log := len(server.log())
 			wantAnswer(t, at, Ready, test.detail)
-			server.quit = syscall.SIGTERM // ends when the sessions have ended, so their logs are written
+			server.quit = syscall.SIGTERM // waits until the sessions have ended and have written their logs
 			server.stop()
 			tail := server.log()[log:]
 			lines := logProblems(tail)
@@ -99,8 +101,8 @@ func TestPostgres(t *testing.T) {
 
 const notNow = "57P03: the server is starting up, shutting down or recovering"
 
-// A server that reads what was logged before it was stopped answers, and not with
-// data; here it waits for an archive until the test says that there is none.
+// A server in recovery answers connections with an error. This one waits for an archive
+// until the test says that there is none.
 func TestPostgresStarting(t *testing.T) {
 	data, port := initPostgres(t, false), unusedPort(t)
 	write(t, data, "recovery.signal", "")
@@ -112,10 +114,10 @@ func TestPostgresStarting(t *testing.T) {
 		t.Errorf("log:\n%s", server.log())
 	}
 	write(t, data, "over", "")
-	server.becomes("postgres://127.0.0.1:"+port, Ready, letIn)
+	server.becomes("postgres://127.0.0.1:"+port, Ready, noAuthNeeded)
 }
 
-// A standby that answers no queries is not what an application waits for.
+// A standby that accepts no queries is not ready.
 func TestPostgresColdStandby(t *testing.T) {
 	data, port := initPostgres(t, false), unusedPort(t)
 	write(t, data, "standby.signal", "")
@@ -125,12 +127,12 @@ func TestPostgresColdStandby(t *testing.T) {
 	wantAnswer(t, "postgres://127.0.0.1:"+port, NotReady, notNow)
 }
 
-// A smart shutdown waits for the open sessions and lets no other in.
+// During a smart shutdown, a server waits for open sessions and accepts no others.
 func TestPostgresStopping(t *testing.T) {
 	data, port := initPostgres(t, false), unusedPort(t)
 	server := startPostgres(t, data, port, "host all all all trust")
 	at := "postgres://127.0.0.1:" + port
-	server.becomes(at, Ready, letIn)
+	server.becomes(at, Ready, noAuthNeeded)
 	open := openSession(server, "127.0.0.1:"+port)
 	if err := server.cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -144,8 +146,8 @@ func TestPostgresStopping(t *testing.T) {
 	wantAnswer(t, at, Refused, "connection refused")
 }
 
-// A session that began is ended: the server gets Terminate and a connection that
-// closes, not one that is reset because what it sent was not read.
+// When the server accepts the session, the probe ends it properly: the server gets Terminate,
+// and the connection is closed without a reset.
 func TestPostgresTerminates(t *testing.T) {
 	got := make(chan string, 1)
 	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
@@ -157,21 +159,21 @@ func TestPostgresTerminates(t *testing.T) {
 		_, end := conn.Read(make([]byte, 1))
 		got <- fmt.Sprintf("%q %v %v", text, err, end)
 	})
-	wantAnswer(t, "postgres://"+addr, Ready, letIn)
+	wantAnswer(t, "postgres://"+addr, Ready, noAuthNeeded)
 	if want, got := `"X\x00\x00\x00\x04" <nil> EOF`, <-got; got != want {
 		t.Errorf("the server got %s, want %s", got, want)
 	}
 }
 
-// A server that lets in and then hangs is ready all the same, and in time.
-func TestPostgresHangsAfterLettingIn(t *testing.T) {
+// A server that accepts the session and then hangs is still ready, and in time.
+func TestPostgresHangsInSession(t *testing.T) {
 	at := "postgres://" + serve(t, "127.0.0.1:0", func(conn net.Conn) {
 		_, _ = conn.Read(make([]byte, 1<<10))
 		_, _ = io.WriteString(conn, message('R', "\x00\x00\x00\x00"))
 		hang(conn)
 	})
 	began := time.Now()
-	wantAnswer(t, at, Ready, letIn)
+	wantAnswer(t, at, Ready, noAuthNeeded)
 	if took := time.Since(began); took > maxTerminate+slack {
 		t.Errorf("took %v", took)
 	}
@@ -180,33 +182,33 @@ func TestPostgresHangsAfterLettingIn(t *testing.T) {
 	}
 }
 
-// A server that is full is one that is there, by the rule of PQping.
+// A server with too many clients is ready, by the rule of PQping.
 func TestPostgresTooManyClients(t *testing.T) {
 	data, port := initPostgres(t, true), unusedPort(t)
 	server := startPostgres(t, data, port, "host all all all trust", "max_connections=1",
 		"superuser_reserved_connections=0")
 	at := "postgres://127.0.0.1:" + port
-	server.becomes(at, Ready, letIn)
+	server.becomes(at, Ready, noAuthNeeded)
 	openSession(server, "127.0.0.1:"+port)
 	server.becomes(at, Ready, "it answers with 53300")
 }
 
-// message is a PostgreSQL message.
+// message returns a message of PostgreSQL.
 func message(kind byte, body string) string {
 	return string(binary.BigEndian.AppendUint32([]byte{kind}, uint32(len(body)+4))) + body
 }
 
-// postgresAnswers are replies to a startup message, and what they mean.
+// postgresAnswers holds replies to a startup message, and what they mean.
 var postgresAnswers = []replyCase{
-	{message('R', "\x00\x00\x00\x00"), Ready, letIn},
-	{message('R', "\x00\x00\x00\x00") + message('S', "TimeZone\x00UTC\x00") + message('Z', "I"), Ready, letIn},
+	{message('R', "\x00\x00\x00\x00"), Ready, noAuthNeeded},
+	{message('R', "\x00\x00\x00\x00") + message('S', "TimeZone\x00UTC\x00") + message('Z', "I"), Ready, noAuthNeeded},
 	{message('R', "\x00\x00\x00\x0aSCRAM-SHA-256\x00\x00"), Ready, "it asks for authentication"},
 	{message('R', "\x00\x00\x00\x05salt"), Ready, "it asks for authentication"},
 	{message('E', "SFATAL\x00VFATAL\x00C28000\x00Mno\x00\x00"), Ready, "it answers with 28000"},
 	{message('E', "SFATAL\x00C3D000\x00\x00"), Ready, "it answers with 3D000"},
 	{message('E', "SFATAL\x00C53300\x00"), Ready, "it answers with 53300"},
 	{message('E', "SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"), NotReady, notNow},
-	{message('E', "MC28000\x00C57P03\x00\x00"), NotReady, notNow}, // the message is no code
+	{message('E', "MC28000\x00C57P03\x00\x00"), NotReady, notNow}, // the text looks like a code
 
 	{"", Failed, "closed without an answer"},
 	{"R", Failed, "closed after half an answer"},
@@ -236,7 +238,7 @@ func TestPostgresReplies(t *testing.T) {
 	checkReplies(t, postgresAnswers, readPostgres)
 }
 
-// FuzzPostgresReply lets a server say anything.
+// FuzzPostgresReply lets a server send any bytes.
 func FuzzPostgresReply(f *testing.F) {
 	addReplies(f, postgresAnswers)
 	f.Fuzz(func(t *testing.T, reply []byte) {

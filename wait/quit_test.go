@@ -1,5 +1,7 @@
 package wait
 
+// This file covers shutdown requests: their targets, their outcomes and their tokens.
+
 import (
 	"context"
 	"net"
@@ -62,10 +64,13 @@ func TestQuitRefused(t *testing.T) {
 	if outcome, _ := Quit(withTimeout(t, ample), target, true); outcome != QuitGone {
 		t.Errorf("one that was seen is %v, want gone", outcome)
 	}
-	ctx := withTimeout(t, time.Second)
-	if outcome, answer := Quit(ctx, target, false); outcome != QuitNeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
-		t.Errorf("one that was not seen is %v (%v), want never_seen when the time is over", outcome, answer)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		ctx := withTimeout(t, time.Minute)
+		target := Target{Prober: ProbeFunc(func(context.Context) Answer { return refused })}
+		if outcome, answer := Quit(ctx, target, false); outcome != QuitNeverSeen || ctx.Err() == nil || answer.Outcome != Refused {
+			t.Errorf("one that was not seen is %v (%v), want never_seen when the time is over", outcome, answer)
+		}
+	})
 }
 
 // A sidecar that starts during the call of Quit gets the request.

@@ -1,5 +1,8 @@
 package wait
 
+// This file covers how a redirect to a missing proxy is recognized, with real iptables
+// rules.
+
 import (
 	"context"
 	"net"
@@ -54,6 +57,7 @@ func TestRedirected(t *testing.T) {
 		{"exempt as the proxy itself", outbound + strings.ReplaceAll(istioInit, "1337", "0") + redirectAll, false, false},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			if !inOwnNetwork(t, test.setup, "iptables") {
 				return
 			}

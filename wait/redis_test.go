@@ -1,5 +1,8 @@
 package wait
 
+// This file covers the schemes redis and rediss, against Redis and against scripted
+// replies.
+
 import (
 	"bufio"
 	"bytes"
@@ -19,7 +22,7 @@ func TestRedis(t *testing.T) {
 	wantAnswer(t, "redis://localhost:"+port, Ready, "PONG")
 	wantAnswer(t, "redis://user:s3cret@"+addr+"/0", Ready, "PONG")
 
-	// All but the new connection is taken by this one.
+	// This connection takes the only place that CONFIG SET leaves.
 	conn := openConn(t, addr)
 	if got := tellRedis(t, addr, "CONFIG SET maxclients 1"); got != "+OK" {
 		t.Fatal(got)
@@ -32,7 +35,7 @@ func TestRedis(t *testing.T) {
 	wantAnswer(t, "redis://"+addr, Refused, "connection refused")
 }
 
-// A server that wants a password is ready, and is sent none.
+// A server that requires a password is ready. The probe sends none.
 func TestRedisPassword(t *testing.T) {
 	addr := "127.0.0.1:" + unusedPort(t)
 	server := startRedis(t, ownDir(t), addr[len("127.0.0.1:"):], "--requirepass", "s3cret")
@@ -57,7 +60,7 @@ func TestRedisTLS(t *testing.T) {
 	wantAnswer(t, "redis://"+addr, Failed, "connection reset")
 }
 
-// While it reads a large file, it answers, and not with data.
+// While a server loads a large file, it answers with an error.
 func TestRedisLoading(t *testing.T) {
 	dir, port := ownDir(t), unusedPort(t)
 	addr := "127.0.0.1:" + port
@@ -91,7 +94,7 @@ func TestRedisReplicaWithoutMaster(t *testing.T) {
 	server.becomes("redis://"+addr, Ready, "PONG")
 }
 
-// pingAnswers are replies to PING, whole ones, and what they mean.
+// pingAnswers holds replies to PING, and what they mean.
 var pingAnswers = []replyCase{
 	{"+PONG\r\n", Ready, "PONG"},
 	{"+PONG\r\nmore", Ready, "PONG"},
@@ -128,13 +131,13 @@ func TestRedisReplies(t *testing.T) {
 	checkReplies(t, pingAnswers, readPong)
 }
 
-// What is sent is PING alone, and no credentials.
-func TestRedisQuestion(t *testing.T) {
+// A probe sends PING only, and no credentials.
+func TestRedisRequest(t *testing.T) {
 	sent := make(chan string, 1)
 	addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {
-		question := make([]byte, 100)
-		n, _ := conn.Read(question)
-		sent <- string(question[:n])
+		request := make([]byte, 100)
+		n, _ := conn.Read(request)
+		sent <- string(request[:n])
 		_, _ = conn.Write([]byte("+PONG\r\n"))
 		hang(conn)
 	})
@@ -144,7 +147,7 @@ func TestRedisQuestion(t *testing.T) {
 	}
 }
 
-// FuzzRedisReply lets a server say anything.
+// FuzzRedisReply lets a server send any bytes.
 func FuzzRedisReply(f *testing.F) {
 	addReplies(f, pingAnswers)
 	f.Fuzz(func(t *testing.T, reply []byte) {

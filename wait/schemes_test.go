@@ -1,5 +1,8 @@
 package wait
 
+// This file covers what holds for all schemes alike: wrong protocols, proxies, failing
+// servers, and the details of answers.
+
 import (
 	"cmp"
 	"context"
@@ -16,7 +19,7 @@ import (
 // from a program that only accepts connections.
 var readyDetails = map[string]string{
 	"http": "status 200", "https": "status 200", "redis": "PONG", "rediss": "PONG",
-	"postgres": letIn, "mysql": "it greets", "grpc": "SERVING", "grpcs": "SERVING",
+	"postgres": noAuthNeeded, "mysql": "it greets", "grpc": "SERVING", "grpcs": "SERVING",
 }
 
 // targetURL returns a URL of scheme, with credentials that must not be shown.
@@ -69,7 +72,7 @@ func TestProbeOfOtherProtocolsServer(t *testing.T) {
 	}
 	redisServer.becomes("redis://"+servers["redis"], Ready, "PONG")
 	mysqlServer.becomes("mysql://"+servers["mysql"], Ready, "it greets")
-	postgresServer.becomes("postgres://"+servers["postgres"], Ready, letIn)
+	postgresServer.becomes("postgres://"+servers["postgres"], Ready, noAuthNeeded)
 	var probes sync.WaitGroup // in parallel: many of them time out
 	defer probes.Wait()
 	for server, addr := range servers {
@@ -200,7 +203,7 @@ func TestServersThatFail(t *testing.T) {
 }
 
 // No proper beginning of an answer is ready.
-func TestBeginningsOfAnswers(t *testing.T) {
+func TestIncompleteAnswers(t *testing.T) {
 	for scheme, answer := range readyAnswers {
 		for length := range len(answer) {
 			addr := serve(t, "127.0.0.1:0", func(conn net.Conn) {

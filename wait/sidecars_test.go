@@ -1,5 +1,7 @@
 package wait
 
+// This file covers the table of sidecars, with the answers that each of them gives.
+
 import (
 	"context"
 	"fmt"
@@ -163,7 +165,7 @@ func TestSidecarsAnswers(t *testing.T) {
 		},
 		"kuma": {
 			{nil, Refused, kumaEnvoy + "connection refused"},
-			// Up to 2.13: kuma-dp says READY before its Envoy is.
+			// Up to 2.13: kuma-dp answers READY before its Envoy is ready.
 			{pod{"127.0.0.1:9902": {envoy, 200, "READY"}}, NotReady, kumaOwn + `status 200, and its body is not "LIVE"`},
 			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "127.0.0.1:9902": {envoy, 200, "READY"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},
 			{pod{"127.0.0.1:9901": {envoy, 503, "INITIALIZING\n"}, "[::]:9902": {envoy, 200, "LIVE\n"}}, NotReady, kumaEnvoy + `status 503: "INITIALIZING"`},

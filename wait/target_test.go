@@ -1,5 +1,8 @@
 package wait
 
+// This file covers parsing of targets, lists and options, and that no credentials are
+// shown.
+
 import (
 	"fmt"
 	"net/http"
@@ -9,7 +12,7 @@ import (
 	"testing"
 )
 
-// addresses returns where a target is asked and where it is knocked.
+// addresses returns the addresses that a target is probed at and those to knock on.
 func addresses(target Target) (asks, knocks []string) {
 	probers, several := target.Prober.(firstReachable)
 	if !several {
@@ -103,7 +106,7 @@ func TestParseErrors(t *testing.T) {
 		{"https://db/#nonsense", `unknown option #nonsense: https:// knows #status, #header, #body, #ca, #insecure`},
 		{"http://db/#status", "#status= is not a status: write #status=204 or #status=200-299"},
 		{"http://db/#status=2xx", "#status=2xx is not a status: write #status=204 or #status=200-299"},
-		{"http://db/#status=100", "is not a status"}, // never the last answer
+		{"http://db/#status=100", "is not a status"}, // a 1xx answer is never the last
 		{"http://db/#status=600", "is not a status"},
 		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes"},
 		{"http://db/#status=299-200", "is not a status"},
@@ -122,7 +125,7 @@ func TestParseErrors(t *testing.T) {
 		{"https://db/#ca=/dev/null", "#ca=/dev/null has no PEM certificate"},
 		{"https://db/#ca", "cannot read the certificates of #ca: open : no such file or directory"},
 
-		// With a character that is not percent-encoded, anything may be the password.
+		// With a character that is not percent-encoded, any part may belong to the password.
 		{"http://user:s3c#ret@db/", `cannot use target "http://***": its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, # is %23)`},
 		{"http://user#s3cret@db/", `cannot use target "http://***": a # or / in a password must be written %23 or %2F`},
 		{"http://db/%zz?q=x@s3cret", `cannot use target "http://***": it has a character that must be percent-encoded`},
@@ -130,7 +133,7 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/%zz#header=X:s3cret", `cannot use target "http://db/%zz#***": it has a character that must be percent-encoded`},
 		{"http://db/?q=x@s3cret#status=1&header=A:x@s3cret", `cannot use target "http://db/?***#status=1&header=A:***": #status=1 is not a status`},
 		{"http://user:s3c/ret@db/", `cannot use target "http://***@db/": its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, # is %23)`},
-		// With a / first, or after digits, it was once taken for a path, and shown.
+		// A password with a / first, or after digits, once counted as a path and was shown.
 		{"http://user:/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F, and an @ in a path %40`},
 		{"http://:/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F`},
 		{"http://user:80/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F`},
@@ -139,8 +142,8 @@ func TestParseErrors(t *testing.T) {
 		{"http://user:s3c%ret@db/", `cannot use target "http://***@db/": it has a character that must be percent-encoded`},
 		{"http://user:s3c ret@db/", `cannot use target "http://***@db/": `},
 		{"http://user:s3c@ret@db:port/", `cannot use target "http://***@db:port/": its port is not a number`},
-		{"http://user:s3c", `cannot use target "http://***": its port is not a number`},                               // before a comma in it
-		{"ret@db/", `cannot use target "***@db/": write its scheme too, as in http://; a comma in a password is %2C`}, // after a comma in it
+		{"http://user:s3c", `cannot use target "http://***": its port is not a number`},                               // the part before a comma in the password
+		{"ret@db/", `cannot use target "***@db/": write its scheme too, as in http://; a comma in a password is %2C`}, // the part after a comma in the password
 		{"user:s3cret@db:80", `cannot use target "***@db:80": write its scheme too, as in http://; a comma in a password is %2C`},
 		{"htp://user:s3cret@db/?q=s3cret", `cannot use target "htp://***@db/?***": unknown scheme "htp"`},
 		{"http://db/?q=s3cret#nonsense", `cannot use target "http://db/?***#nonsense": unknown option #nonsense`},
@@ -186,7 +189,7 @@ func TestParseList(t *testing.T) {
 	}
 }
 
-// Every mistake of a list is told, and none of its targets used.
+// The error names every mistake in a list, and no targets are returned.
 func TestParseListErrors(t *testing.T) {
 	const empty = "cannot use an empty target: take away the comma too many, or write none to wait for nothing"
 	for _, test := range []struct{ s, want string }{
@@ -203,10 +206,9 @@ func TestParseListErrors(t *testing.T) {
 	}
 }
 
-// A password with a comma that is not encoded is cut in two, and not shown.
-// Its middle was once shown, as the name of an unknown sidecar, and so was the rest of
-// a query or a header.
-func TestParseListHidesCommas(t *testing.T) {
+// A comma that is not encoded splits a password in two. The error shows neither part. It once
+// showed the second one as the name of an unknown sidecar, also that of a query or a header.
+func TestParseListHidesSplitPasswords(t *testing.T) {
 	for _, list := range []string{
 		"http://user:s3c,r3t@db/,istio",
 		"http://user:s3c,r3t,r3t@db/,istio",
@@ -249,7 +251,7 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-// FuzzParse gives Parse anything, and credentials where they belong.
+// FuzzParse parses any text, and URLs with a secret in every place for credentials.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"", "istio", "none", "istio,none", "http://localhost:8080/up", "https://u:p@db:443/?a=b#status=200-299&header=A:b&insecure",
@@ -259,10 +261,10 @@ func FuzzParse(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, s, odd string) {
 		if strings.Contains(s, "ca") {
-			return // may name a file to read, which may be anything
+			return // may name any file, which Parse would read
 		}
 		if target, err := Parse(s); err == nil {
-			zone := strings.Contains(s, "%25") // of an IPv6 address, shown without its escape
+			zone := strings.Contains(s, "%25") // the zone of an IPv6 address, which Name shows without its escape
 			if again, err := Parse(target.Name); !zone && (err != nil || again.Name != target.Name) {
 				t.Errorf("%q is called %q, which is called %q, %v", s, target.Name, again.Name, err)
 			}

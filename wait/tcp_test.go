@@ -1,5 +1,7 @@
 package wait
 
+// This file covers the schemes tcp and unix, and names that do not resolve.
+
 import (
 	"encoding/binary"
 	"net"
@@ -18,13 +20,12 @@ func TestTCP(t *testing.T) {
 	wantAnswer(t, "tcp://localhost:"+unusedPort(t), Refused, "connection refused")
 }
 
-// A connection that is accepted is enough, whatever becomes of it.
+// A connection that is accepted and then closed is ready.
 func TestTCPCloses(t *testing.T) {
 	wantAnswer(t, "tcp://"+serve(t, "127.0.0.1:0", func(net.Conn) {}), Ready, "connected")
 }
 
-// Nothing answers, not even the kernel: no route leads there, or a firewall drops
-// what is sent.
+// No answer comes, not even from a kernel: a firewall drops the packets, or there is no route.
 func TestTCPDropped(t *testing.T) {
 	if !inOwnNetwork(t, `ip link add out0 type veth peer name out1
 		ip link set out1 up
@@ -52,7 +53,7 @@ func TestUnix(t *testing.T) {
 	}
 	asUnprivileged(t, func() { wantAnswer(t, "unix://"+path, Failed, "permission denied") })
 
-	// What a server leaves behind that was killed.
+	// A server that was killed leaves its socket behind.
 	if err := os.Chmod(path, 0o777); err != nil {
 		t.Fatal(err)
 	}
@@ -66,7 +67,7 @@ func TestUnix(t *testing.T) {
 	wantAnswer(t, "unix:///"+strings.Repeat("long", 50), Failed, "invalid argument")
 }
 
-// What the resolver says is told, and is another failure than a refusal.
+// The details say why a name does not resolve, which is not a refusal.
 func TestResolver(t *testing.T) {
 	need(t, "mount")
 	conf := write(t, t.TempDir(), "resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n")
@@ -93,8 +94,8 @@ func TestResolver(t *testing.T) {
 	wantAnswer(t, "tcp://db.test:"+unusedPort(t), Refused, "connection refused")
 }
 
-// resolve answers queries by the first letter of the name: db has the address
-// 127.0.0.1, gone does not exist, broken is an error, and silent gets no answer.
+// resolve is a name server. The first letter of the name decides the answer: db has the
+// address 127.0.0.1, gone does not exist, broken is an error, and silent gets no answer.
 func resolve(server net.PacketConn) {
 	for query := make([]byte, 512); ; {
 		n, from, err := server.ReadFrom(query)

@@ -1,9 +1,10 @@
-// Package nearest finds what a mistyped word was meant to be.
+// Package nearest finds the known word that a mistyped word is closest to. It is public only
+// because cmd/startgate uses it too; its API may change at any time.
 package nearest
 
-// To returns the entry of known that is closest to word in insertions,
-// deletions, substitutions and swaps of neighbours, the first of several; nothing
-// when more than a third of word would have to change.
+// To returns the entry of known that is closest to word, counting insertions, deletions,
+// substitutions and swaps of neighbouring bytes. Of several it returns the first. It returns
+// an empty string when more than a third of word would have to change.
 func To(word string, known []string) string {
 	best, fewest := "", len(word)/3+1
 	for _, candidate := range known {
@@ -14,7 +15,7 @@ func To(word string, known []string) string {
 	return best
 }
 
-// distance is the optimal string alignment distance of two words, by bytes.
+// distance returns the optimal string alignment distance of two words, in bytes.
 func distance(a, b string) int {
 	var before []int
 	last := make([]int, len(b)+1)

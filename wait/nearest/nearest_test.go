@@ -1,5 +1,7 @@
 package nearest_test
 
+// This file covers which known word is found for a mistyped one.
+
 import (
 	"testing"
 

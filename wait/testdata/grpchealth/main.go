@@ -1,12 +1,11 @@
-// Grpchealth is a server of grpc.health.v1 made with google.golang.org/grpc, for
-// the tests of package wait. It is a module of its own, so that startgate's has no
-// requirement on grpc.
+// Grpchealth is a server of grpc.health.v1 that uses google.golang.org/grpc, for the tests
+// of package wait. It is a separate module, so that startgate does not require grpc.
 //
 //	grpchealth [-cert FILE -key FILE] [-without]
 //
-// It prints its address, and then obeys lines on standard input: "SERVICE STATUS"
-// sets the status of a service, of the server where SERVICE is ".". It ends with
-// its standard input.
+// It prints its address, and then reads commands from standard input: "SERVICE STATUS" sets
+// the status of a service, or of the whole server if SERVICE is ".". It exits when standard
+// input is closed.
 package main
 
 import (
@@ -57,7 +56,7 @@ func run() error {
 	return server.Serve(listener)
 }
 
-// obey does what standard input says, and tells of each line when it is done.
+// obey executes the commands from standard input, and prints a line after each.
 func obey(server *grpc.Server, statuses *health.Server) {
 	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); fmt.Println("done") {
 		service, status, _ := strings.Cut(lines.Text(), " ")
