@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 
 	"github.com/startgate/startgate/exec"
 )
@@ -65,12 +66,16 @@ const terminationLog = "/dev/termination-log"
 // writeTerminationMessage writes a container's termination message, unless there is
 // one: of a script that runs startgate --wait, it may be what the application wrote.
 func writeTerminationMessage(text string) {
-	f, err := os.OpenFile(terminationLog, os.O_WRONLY, 0)
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	if info, err := f.Stat(); err == nil && info.Size() == 0 {
-		fmt.Fprintln(f, "startgate: "+text)
-	}
+	_ = within(func() error {
+		f, err := os.OpenFile(terminationLog, os.O_WRONLY|syscall.O_NONBLOCK, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if info, err := f.Stat(); err != nil || info.Size() > 0 {
+			return err
+		}
+		_, err = quiet{f}.Write([]byte("startgate: " + text + "\n"))
+		return err
+	})
 }

@@ -20,16 +20,23 @@ type waitState struct {
 	target   wait.Target
 	last     wait.Answer
 	answered bool // it has answered before
-	unset    bool // STARTGATE_SIDECAR_STATUS is not set
+	injection
+	unset bool // STARTGATE_SIDECAR_STATUS is not set
 }
 
 // hints are asked in this order for what may be the cause, and what to do about it.
 var hints = []func(context.Context, waitState) string{
-	hintUnresolved, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintDropped,
+	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintDropped,
 }
 
-// hint returns the first hint that applies, or nothing. It may take a second.
+// hintPatience is how long the search for a hint may take.
+const hintPatience = 500 * time.Millisecond
+
+// hint returns the first hint that applies, or nothing. Some hints ask the sidecar, until
+// ctx ends or hintPatience has passed.
 func (s waitState) hint(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, hintPatience)
+	defer cancel()
 	for _, hint := range hints {
 		if text := hint(ctx, s); text != "" {
 			return text
@@ -46,6 +53,17 @@ func hintUnresolved(_ context.Context, s waitState) string {
 		"with Istio's DNS capture no name resolves before the proxy is up, so wait for istio first"
 }
 
+// hintUnanswered is for an address from which nobody answers a connection attempt.
+func hintUnanswered(_ context.Context, s waitState) string {
+	switch {
+	case s.last.Reach() == wait.NotRouted:
+		return "There is no way to this address: see the pod's routes and the node's firewall, and whether the pod has an address of this family (IPv4, IPv6)"
+	case s.last.Reach() == wait.NotAnswered && !s.target.Held():
+		return "Nobody accepts or refuses the connection: a NetworkPolicy or a firewall drops it, or no machine has the address"
+	}
+	return ""
+}
+
 func hintGone(_ context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || !s.answered {
 		return ""
@@ -59,8 +77,6 @@ func hintMovedPort(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil {
 		return ""
 	}
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
 	for _, port := range s.target.EarlyKnock {
 		if port.Probe(ctx).Outcome != wait.Refused {
 			return "The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint
@@ -73,6 +89,10 @@ func hintMovedPort(ctx context.Context, s waitState) string {
 func hintNotInjected(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
 		return ""
+	}
+	if s.injection == classicSidecar || s.injection == nativeSidecar {
+		return proxyContainer + " was injected, and does not listen yet: see kubectl describe pod, and kubectl logs POD -c " + proxyContainer + ". " +
+			s.target.Sidecar.RefusedHint
 	}
 	if wait.Redirected(ctx) {
 		return "Outbound traffic is redirected to a proxy that does not listen: its container is not started " +
@@ -111,8 +131,6 @@ const envoyStats = "http://127.0.0.1:15000/stats?usedonly&filter=" +
 // envoyUpdates returns how many updates of its configuration Envoy has accepted
 // and rejected; -1 when it does not say.
 func envoyUpdates(ctx context.Context) (accepted, rejected int) {
-	ctx, cancel := context.WithTimeout(ctx, time.Second)
-	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, envoyStats, nil)
 	if err != nil {
 		return -1, -1
@@ -122,6 +140,9 @@ func envoyUpdates(ctx context.Context) (accepted, rejected int) {
 		return -1, -1
 	}
 	defer response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return -1, -1
+	}
 	lines := bufio.NewScanner(io.LimitReader(response.Body, 64<<10))
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
@@ -156,6 +177,9 @@ func hintDapr(_ context.Context, s waitState) string {
 }
 
 func hintFile(_ context.Context, s waitState) string {
+	if s.target.Held() {
+		return "The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log"
+	}
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
@@ -179,7 +203,7 @@ func hintRefused(_ context.Context, s waitState) string {
 // hintDropped is for a proxy that accepts a connection in the place of a server that
 // does not answer.
 func hintDropped(_ context.Context, s waitState) string {
-	if !errors.Is(s.last.Err, io.EOF) && s.last.Outcome != wait.Timeout && !strings.HasSuffix(s.last.Detail, "connection reset") {
+	if s.last.Reach() != wait.Connected || !errors.Is(s.last.Err, io.EOF) && s.last.Outcome != wait.Timeout && !strings.HasSuffix(s.last.Detail, "connection reset") {
 		return ""
 	}
 	return "The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place. " +

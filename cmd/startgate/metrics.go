@@ -22,6 +22,7 @@ import (
 type metrics struct {
 	log   *slog.Logger
 	files []string
+	held  bool // a file system does not answer, and holds up whoever writes there
 
 	registry  *prometheus.Registry
 	probes    *prometheus.CounterVec
@@ -131,7 +132,15 @@ func (m *metrics) write() {
 		return
 	}
 	for _, file := range m.files {
-		if err := prometheus.WriteToTextfile(file, m.registry); err != nil {
+		if m.held {
+			return
+		}
+		err := within(func() (err error) {
+			exec.WithoutWriteSignals(func() { err = prometheus.WriteToTextfile(file, m.registry) })
+			return err
+		})
+		m.held = errors.Is(err, errHeld)
+		if err != nil {
 			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
 		}
 	}
@@ -175,13 +184,13 @@ func (m *metrics) notStarted() {
 }
 
 func (m *metrics) forwardedSignal(sig syscall.Signal) {
-	if m != nil {
+	if m != nil && m.forwarded != nil {
 		m.forwarded.WithLabelValues(exec.SignalName(sig)).Inc()
 	}
 }
 
 func (m *metrics) exited(code int, took time.Duration) {
-	if m == nil {
+	if m == nil || m.run == nil {
 		return
 	}
 	m.run.Set(took.Seconds())
@@ -195,3 +204,6 @@ func (m *metrics) quit(target wait.Target, outcome wait.QuitOutcome, took time.D
 	m.quits.WithLabelValues(target.Name, outcome.String()).Inc()
 	m.quitting.WithLabelValues(target.Name).Set(took.Seconds())
 }
+
+// isHeld reports whether a write has not returned.
+func (m *metrics) isHeld() bool { return m != nil && m.held }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/startgate/startgate/exec"
+	"github.com/startgate/startgate/wait"
 )
 
 // gate is one run of startgate.
@@ -36,8 +37,9 @@ type gate struct {
 func (g *gate) run() int {
 	code, err := g.obey()
 	if err != nil {
-		return g.reportExit(err)
+		code = g.reportExit(err)
 	}
+	g.metrics.write()
 	return code
 }
 
@@ -72,7 +74,6 @@ func (g *gate) obey() (code int, err error) {
 	default:
 		code, err = g.start(command.program)
 	}
-	g.metrics.write()
 	return code, err
 }
 
@@ -96,10 +97,7 @@ func (g *gate) current() plan {
 // the sidecars are shut down.
 func (g *gate) start(argv []string) (code int, err error) {
 	g.program = argv[0]
-	path, err := exec.Find(g.program, exec.SearchPath(g.environ))
-	if err != nil {
-		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
-	}
+	path, err := g.find()
 	if prepared := g.prepare(); err == nil {
 		err = prepared
 	}
@@ -114,6 +112,33 @@ func (g *gate) start(argv []string) (code int, err error) {
 	}
 	g.quit(code)
 	return code, err
+}
+
+// find looks the program up, until a signal arrives: a file system may not answer.
+func (g *gate) find() (path string, err error) {
+	type result struct {
+		path string
+		err  error
+	}
+	found := make(chan result, 1)
+	go func() {
+		path, err := exec.Find(g.program, exec.SearchPath(g.environ))
+		found <- result{path, err}
+	}()
+	err = g.signals.Do(context.Background(), func(ctx context.Context) error {
+		select {
+		case r := <-found:
+			path = r.path
+			return r.err
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	})
+	var exit *exec.ExitError
+	if errors.As(err, &exit) {
+		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
+	}
+	return path, err
 }
 
 // prepare looks at the pod, logs what it means, and begins to catch what the
@@ -162,10 +187,14 @@ func (g *gate) notes() []string {
 
 // handOver becomes the program, or supervises it and returns its exit code.
 func (g *gate) handOver(program exec.Program) (code int, err error) {
-	mode, why := g.current().mode()
-	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
 	g.metrics.started()
 	g.metrics.write()
+	mode, why := g.current().mode()
+	if mode == modeReplace && g.isHeld() {
+		mode, why = modeSupervise, "a file system does not answer"
+		g.log.Warn("a file system does not answer, and would hold up execve: supervising instead of replacing")
+	}
+	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
 	if mode == modeSupervise {
 		code, err = g.supervise(program)
 	} else {
@@ -175,6 +204,11 @@ func (g *gate) handOver(program exec.Program) (code int, err error) {
 		g.metrics.notStarted()
 	}
 	return code, err
+}
+
+// isHeld reports whether the kernel holds a thread of this process in a system call.
+func (g *gate) isHeld() bool {
+	return g.metrics.isHeld() || slices.ContainsFunc(g.plan.targets, wait.Target.Held)
 }
 
 func (g *gate) supervise(program exec.Program) (code int, err error) {

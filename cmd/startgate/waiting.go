@@ -91,6 +91,7 @@ type progress struct {
 	last     wait.Answer
 	answered bool
 	probes   wait.Counts
+	lastHint string
 }
 
 // wait waits for the target.
@@ -124,13 +125,14 @@ func (p *progress) onTimeout(ctx context.Context, timeout *wait.TimeoutError) er
 	return err
 }
 
-// onSignal ends a wait that a signal has ended.
+// onSignal ends a wait that a signal has ended. It gives the hint that was logged last:
+// after a signal, nobody is asked for one.
 func (p *progress) onSignal(signal error) error {
 	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), p.probes)
 	if p.last.Detail != "" {
 		text += ": " + p.last.Detail
 	}
-	return p.withProgramAndHint(fmt.Errorf("%w while %s was %s", signal, p.target.Name, text), p.state().hint(context.Background()))
+	return p.withProgramAndHint(fmt.Errorf("%w while %s was %s", signal, p.target.Name, text), p.lastHint)
 }
 
 // withProgramAndHint adds to an error which program it keeps from starting, and a hint,
@@ -149,7 +151,7 @@ func (g *gate) withProgramAndHint(err error, hint string) error {
 func (p *progress) state() waitState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return waitState{p.target, p.last, p.answered, !p.settings.SidecarStatus.set}
+	return waitState{p.target, p.last, p.answered, p.plan.injection, !p.settings.SidecarStatus.set}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.
@@ -199,12 +201,13 @@ func (p *progress) logMilestones(ctx context.Context) {
 		state := p.state()
 		var attrs []any
 		if at >= hintAfter {
-			if hint := state.hint(ctx); hint != "" {
+			hint := state.hint(ctx)
+			if ctx.Err() != nil {
+				return // the wait ended while the hint was looked for, which is then no longer true
+			}
+			if p.lastHint = hint; hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
-		}
-		if ctx.Err() != nil {
-			return // the wait ended while the hint was looked for, which is then no longer true
 		}
 		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, state.last.Detail), attrs...)
 	}
