@@ -18,7 +18,7 @@ func TestFile(t *testing.T) {
 		}
 	}
 	wantAnswer(t, at("f"), NotReady, "it does not exist")
-	file := write(t, dir, "f", "")
+	write(t, dir, "f", "")
 	wantAnswer(t, at("f"), NotReady, "it is empty")
 	write(t, dir, "f", "x")
 	wantAnswer(t, at("f"), Ready, "it is there")
@@ -41,16 +41,24 @@ func TestFile(t *testing.T) {
 	link("loop", "loop")
 	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
 
-	// The file need not be readable, but its directory must be searchable.
+}
+
+// The file need not be readable, but its directory must be searchable.
+func TestFileWithoutPermission(t *testing.T) {
+	if !asUnprivileged(t) {
+		return
+	}
+	dir := t.TempDir()
+	file := write(t, dir, "f", "x")
 	if err := os.Chmod(file, 0); err != nil {
 		t.Fatal(err)
 	}
-	asUnprivileged(t, func() { wantAnswer(t, at("f"), Ready, "it is there") })
+	wantAnswer(t, "file://"+file, Ready, "it is there")
 	if err := os.Chmod(dir, 0); err != nil {
 		t.Fatal(err)
 	}
 	defer os.Chmod(dir, 0o700)
-	asUnprivileged(t, func() { wantAnswer(t, at("f"), Failed, "permission denied") })
+	wantAnswer(t, "file://"+file, Failed, "permission denied")
 }
 
 // A wait ends when the file appears and is not empty.

@@ -43,7 +43,9 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
 // exist, the error is [ErrAbsent].
 //
-// For keeps no connection and no goroutine when it returns. Calls may run at the same time,
+// For keeps no connection and no goroutine when it returns, with two exceptions: package
+// net may need some seconds more to end a lookup that was cut short, and a system call that
+// does not return keeps its goroutine: see [Target.Held]. Calls may run at the same time,
 // also with the same target if its probers allow that, as those from [Parse] do.
 func For(ctx context.Context, target Target, policy Policy) error {
 	ctx, end := withBackground(ctx)

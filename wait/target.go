@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/startgate/startgate/wait/nearest"
 )
@@ -260,6 +261,9 @@ func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
 			return nil, fmt.Errorf("it has no absolute path: write %s:///PATH", u.Scheme)
 		}
+		if u.Scheme == "unix" && len(u.Path) > maxSocketPath {
+			return nil, fmt.Errorf("its path has %d bytes, and that of a Unix socket has at most %d", len(u.Path), maxSocketPath)
+		}
 		return &endpoint{path: &fileStat{path: u.Path}}, nil
 	}
 	port := cmp.Or(u.Port(), s.port)
@@ -275,6 +279,9 @@ func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 	}
 	return newEndpoint(u.Hostname(), port), nil
 }
+
+// maxSocketPath is the longest path that connect(2) takes (unix(7)).
+const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
 func isPort(s string) bool {
 	port, err := strconv.ParseUint(s, 10, 16)

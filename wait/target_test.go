@@ -102,6 +102,7 @@ func TestParseErrors(t *testing.T) {
 
 		{"http://db/#stauts=204", `unknown option #stauts: did you mean #status?`},
 		{"http://db/#nonsense", `unknown option #nonsense: http:// knows #status, #header`},
+		{"unix:///" + strings.Repeat("long", 50), "its path has 201 bytes, and that of a Unix socket has at most 107"},
 		{"http://db/#ca=/ca.pem", `unknown option #ca: http:// knows #status, #header`},
 		{"https://db/#nonsense", `unknown option #nonsense: https:// knows #status, #header, #body, #ca, #insecure`},
 		{"http://db/#status", "#status= is not a status: write #status=204 or #status=200-299"},
@@ -121,9 +122,9 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#header=A:s3cret%0D%0AB:x", "#header=*** is not a header: write #header=Name:value"},
 		{"http://db/#header=A:s3cret%00", "#header=*** is not a header: write #header=Name:value"},
 		{"https://db/#insecure=false", "#insecure has no value: write #insecure, or leave it out"},
-		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca: open /nonexistent/ca.pem: no such file or directory"},
-		{"https://db/#ca=/dev/null", "#ca=/dev/null has no PEM certificate"},
-		{"https://db/#ca", "cannot read the certificates of #ca: open : no such file or directory"},
+		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca=/nonexistent/ca.pem: no such file or directory"},
+		{"https://db/#ca=/dev/null", "cannot read the certificates of #ca=/dev/null: it is not a regular file"},
+		{"https://db/#ca", "cannot read the certificates of #ca=: no such file or directory"},
 
 		// With a character that is not percent-encoded, any part may belong to the password.
 		{"http://user:s3c#ret@db/", `cannot use target "http://***": its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, # is %23)`},
