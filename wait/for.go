@@ -145,21 +145,28 @@ func (w *waiter) pause(ctx context.Context) error {
 		if !now.Before(end) {
 			return nil
 		}
-		wake := end
-		switch w.knock(knocking) {
-		case justOpened:
+		result := w.knock(knocking)
+		if result == justOpened {
 			w.pauses.Reset()
 			w.knocked = true
 			return nil
-		case stillRefused:
-			wake = earlier(wake, now.Add(w.knockInterval(now)))
 		}
-		if check, ok := w.nextAbsenceCheck(); ok {
-			wake = earlier(wake, check)
-		}
-		sleepUntil(ctx, wake)
+		sleepUntil(ctx, w.nextWake(now, end, result))
 	}
 	return w.contextError(ctx)
+}
+
+// nextWake returns when a pause that ends at end has something to do next: another knock, a
+// check for absence, or the probe.
+func (w *waiter) nextWake(now, end time.Time, result knockResult) time.Time {
+	wake := end
+	if result == stillRefused {
+		wake = earlier(wake, now.Add(w.knockInterval(now)))
+	}
+	if check, ok := w.nextAbsenceCheck(); ok {
+		wake = earlier(wake, check)
+	}
+	return wake
 }
 
 func earlier(a, b time.Time) time.Time {
