@@ -5,6 +5,7 @@ package tests
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -33,6 +34,11 @@ func TestMain(m *testing.M) {
 
 func testMain(m *testing.M) int {
 	shield()
+	// Most of the time the tests that run in parallel sleep. -parallel decides otherwise.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "startgate")
 	if err == nil {
 		err = os.Chmod(dir, 0o755) // some tests run as another user

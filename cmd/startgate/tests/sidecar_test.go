@@ -7,6 +7,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -46,11 +47,13 @@ type reply func(s *sidecar, conn net.Conn)
 // without one. The calling goroutine's network is the sidecar's.
 func newSidecar(t testing.TB, addr string) *sidecar {
 	t.Helper()
-	if addr == "" {
-		addr = freeAddr(t)
-	}
 	s := &sidecar{TB: t, addr: addr}
-	s.listener = listenOn(t, addr)
+	if addr != "" {
+		s.listener = listenOn(t, addr)
+	} else {
+		s.listener = listenAnywhere(t)
+		s.addr = s.listener.Addr().String()
+	}
 	s.refuse()
 	return s
 }
@@ -82,12 +85,25 @@ func listenOn(t testing.TB, addr string) net.Listener {
 	return listener
 }
 
-// freeAddr is an address at which nobody listens.
-func freeAddr(t testing.TB) string {
+// listenAnywhere is the same at some port of 127.0.0.1: none of those that the kernel
+// gives to whoever asks for any, because in between it would be another's.
+func listenAnywhere(t testing.TB) (listener net.Listener) {
 	t.Helper()
-	listener := listenOn(t, "127.0.0.1:0")
-	defer listener.Close()
-	return listener.Addr().String()
+	eventually(t, "a free port", func() bool {
+		var err error
+		listener, err = net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 16384+rand.IntN(16384)))
+		return err == nil
+	})
+	t.Cleanup(func() { listener.Close() })
+	return listener
+}
+
+// freeAddr is an address at which nobody listens.
+func freeAddr(t testing.TB) (addr string) {
+	t.Helper()
+	s := newSidecar(t, "") // which refuses, whoever has inherited its socket
+	s.listener.Close()
+	return s.addr
 }
 
 func (s *sidecar) url() string { return "http://" + s.addr }
@@ -161,6 +177,8 @@ func (s *sidecar) replyTo(request *http.Request) reply {
 		return status(http.StatusNotFound, "")
 	case s.answer != nil && !s.isReady():
 		return s.answer
+	case request.URL.Path == "/server_info":
+		return serverInfo
 	}
 	return readiness
 }
@@ -206,9 +224,17 @@ func status(code int, body string) reply {
 	}
 }
 
-// readiness answers whether it is ready, as Envoy's /server_info does for those that
-// want that.
+// readiness answers whether it is ready.
 func readiness(s *sidecar, conn net.Conn) {
+	if s.isReady() {
+		status(http.StatusOK, "")(s, conn)
+		return
+	}
+	status(http.StatusServiceUnavailable, "")(s, conn)
+}
+
+// serverInfo does as well, and with Envoy's words, for the wrappers that want those.
+func serverInfo(s *sidecar, conn net.Conn) {
 	if s.isReady() {
 		status(http.StatusOK, `{"state":"LIVE"}`)(s, conn)
 		return
