@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// R6. The parent-death signal and reset-on-fork are lost when another thread than
+// R6: the parent-death signal and reset-on-fork are lost when another thread than
 // the first calls execve.
 func TestReplaceKeepsAttributes(t *testing.T) {
 	s := newComparison(t)
@@ -70,7 +70,7 @@ func TestReplaceKeepsAttributes(t *testing.T) {
 	}
 }
 
-// Without LockOSThread it depends on chance from which thread execve is called: a
+// R6: without LockOSThread it depends on chance from which thread execve is called: a
 // wait, with its goroutines, leaves little of that.
 func TestReplaceKeepsThreadsAttributesAfterAWait(t *testing.T) {
 	s := newComparison(t)
@@ -85,8 +85,7 @@ func TestReplaceKeepsThreadsAttributesAfterAWait(t *testing.T) {
 	}
 }
 
-// TestReplaceStartsSetUserID shows that the program gets its set-user-ID as it
-// would directly: a thread started meanwhile would make the kernel ignore it.
+// R6: the program gets its set-user-ID as it would directly. A thread started meanwhile would make the kernel ignore it.
 func TestReplaceStartsSetUserID(t *testing.T) {
 	needRoot(t)
 	need(t, "setpriv")
@@ -113,7 +112,7 @@ func (s *comparison) setUserID() string {
 // deadline is SCHED_DEADLINE.
 const deadline = 6
 
-// Go's runtime needs threads, descriptors and address space that a smaller program
+// R5: the limit. Go's runtime needs threads, descriptors and address space that a smaller program
 // does not. Where it cannot have them, startgate ends with Go's 2.
 func TestReplaceNeedsOfGo(t *testing.T) {
 	s := newComparison(t)

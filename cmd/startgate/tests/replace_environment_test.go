@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// R1. Go's own os.Environ loses duplicates and empty entries.
+// R1: Go's own os.Environ loses duplicates and empty entries.
 func TestReplaceKeepsEnvironment(t *testing.T) {
 	s := newComparison(t)
 	for name, entries := range map[string][]string{
@@ -70,7 +70,7 @@ func escaped(value string) string {
 	return b.String()
 }
 
-// Without any environment there are no settings either: startgate waits for Istio.
+// R1: without any environment there are no settings either: startgate waits for Istio.
 func TestReplaceKeepsEmptyEnvironment(t *testing.T) {
 	needRoot(t)
 	s := newComparison(t)
@@ -82,7 +82,7 @@ func TestReplaceKeepsEmptyEnvironment(t *testing.T) {
 	}
 }
 
-// The limit of R1: where /proc/self/environ cannot be read there is only what Go
+// R1: the limit. Where /proc/self/environ cannot be read there is only what Go
 // kept, which is each name once and no empty entry.
 func TestReplaceEnvironmentWithoutProc(t *testing.T) {
 	needRoot(t)
@@ -125,7 +125,7 @@ func TestReplaceEnvironmentWithoutProc(t *testing.T) {
 // asNobody runs a command as a user without rights.
 var asNobody = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
 
-// R2.
+// R2: the arguments, and the name by which the program was started.
 func TestReplaceKeepsArguments(t *testing.T) {
 	s := newComparison(t)
 	t.Run("arguments", func(t *testing.T) {

@@ -86,7 +86,7 @@ func (f lookup) by(t *testing.T, dir string, settings []string, through ...strin
 	return start(t, cmd)
 }
 
-// R10 and R11.
+// R10, R11: each lookup by startgate and by env(1), which uses execvp.
 func TestFindsTheProgramAsExecvp(t *testing.T) {
 	s, target := newComparison(t), startSidecar(t, "")
 	for _, f := range lookups {
@@ -153,7 +153,7 @@ var lookups = []lookup{
 	{name: "program of another machine", files: []string{"machine it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: built for SPARCV9, which does not run on", late: true, env: 2},
 }
 
-// R11. A volume without permission to execute.
+// R11: a volume without permission to execute.
 func TestFindsNoProgramOnNoexecVolume(t *testing.T) {
 	needRoot(t)
 	need(t, "unshare", "mount", "cp")
@@ -164,7 +164,7 @@ func TestFindsNoProgramOnNoexecVolume(t *testing.T) {
 	p.logHas("permission denied; is its mode executable (chmod +x) for this user, and its volume not mounted noexec?")
 }
 
-// R11. A program that somebody still writes to, such as a copy that is not complete.
+// R11: a program that somebody still writes to, such as a copy that is not complete.
 func TestProgramBeingWritten(t *testing.T) {
 	s := newComparison(t)
 	busy := filepath.Join(s.dir, "busy")
@@ -174,7 +174,7 @@ func TestProgramBeingWritten(t *testing.T) {
 	p.logHas("cannot run " + busy + ": text file busy")
 }
 
-// An image made from scratch has no shell, no /proc, no /dev and no /etc.
+// R11: an image made from scratch has no shell, no /proc, no /dev and no /etc.
 func TestScratchImage(t *testing.T) {
 	needRoot(t)
 	root := t.TempDir()

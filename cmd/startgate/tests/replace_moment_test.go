@@ -104,7 +104,7 @@ func spin(d time.Duration) {
 	}
 }
 
-// R12, not PID 1: a signal at any moment of the start has an effect.
+// R12: not as PID 1. A signal at any moment of the start has an effect.
 func TestNoSignalIsLost(t *testing.T) {
 	recorder := program(t, "recorder")
 	ready := []string{"WAIT_FOR=" + startReady(t, "").url()}
@@ -165,7 +165,7 @@ func permitted(sig syscall.Signal, what signalOutcome, stderr string) bool {
 	return (what == killed || what == caughtIt || what == reached) && !strings.Contains(stderr, "goroutine ")
 }
 
-// R12 with the moment of the hand-over made long: strace holds execve back, before
+// R12: with the moment of the hand-over made long: strace holds execve back, before
 // and after the kernel has done it. The moments leave out the end of the hold, in
 // which the kernel ends the other threads: one that is traced may take the signal
 // with it. Of one that is not traced, the kernel sees to it in complete_signal.

@@ -40,7 +40,7 @@ func startWaiting(t testing.TB, target *sidecar, pid1 bool) *process {
 	return p
 }
 
-// R13, and the same for any other PID.
+// R13: as PID 1 and as any other.
 func TestSignalsEndTheWait(t *testing.T) {
 	for _, pid1 := range []bool{true, false} {
 		for _, sig := range theEnding {
@@ -62,7 +62,7 @@ func TestSignalsEndTheWait(t *testing.T) {
 	}
 }
 
-// R12, PID 1: not one signal is lost at any moment of the wait.
+// R12: as PID 1, not one signal is lost at any moment of the wait.
 func TestPID1LosesNoSignalWhileWaiting(t *testing.T) {
 	needRoot(t)
 	target, n := startSidecar(t, ""), moments(t, 60)
@@ -77,7 +77,7 @@ func TestPID1LosesNoSignalWhileWaiting(t *testing.T) {
 	}
 }
 
-// R12, PID 1, around the hand-over: what was sent before startgate says that it
+// R12: as PID 1, around the hand-over: what was sent before startgate says that it
 // starts the application ends it with 128+n. After that there is the limit that
 // the kernel and Go's runtime set: reached, dropped or code 2, and nothing else.
 func TestPID1LosesNoSignalBeforeHandOver(t *testing.T) {
@@ -106,7 +106,7 @@ func TestPID1LosesNoSignalBeforeHandOver(t *testing.T) {
 	t.Log(count)
 }
 
-// R12, PID 1: the limit itself, with execve held back by strace. Go's runtime ends
+// R12: as PID 1, the limit itself, with execve held back by strace. Go's runtime ends
 // the process with 2; so nothing is lost until the kernel has begun.
 func TestPID1EndsWith2BetweenStopAndExecve(t *testing.T) {
 	needRoot(t)

@@ -62,7 +62,7 @@ func each(what string, signals []syscall.Signal) []string {
 	return states
 }
 
-// R7. The limit is the list above.
+// R7: the limit is the list above.
 func TestReplaceKeepsSignalMask(t *testing.T) {
 	s := newComparison(t)
 	kept := without(everySignal(), unblocked)
@@ -74,7 +74,7 @@ func TestReplaceKeepsSignalMask(t *testing.T) {
 	})
 }
 
-// R7. What the launcher left pending, with its data and in its order, and nothing
+// R7: what the launcher left pending, with its data and in its order, and nothing
 // of startgate's own.
 func TestReplaceKeepsPendingSignals(t *testing.T) {
 	s := newComparison(t)
@@ -107,7 +107,7 @@ func TestReplaceKeepsPendingSignals(t *testing.T) {
 	})
 }
 
-// R8. The limit is that only the list above stays ignored.
+// R8: the limit is that only the list above stays ignored.
 func TestReplaceKeepsIgnoredSignals(t *testing.T) {
 	s := newComparison(t)
 	processState{name: "HUP", states: each("ignore", []syscall.Signal{unix.SIGHUP}), shows: "SigIgn", value: maskOf([]syscall.Signal{unix.SIGHUP})}.test(s)
@@ -119,7 +119,7 @@ func TestReplaceKeepsIgnoredSignals(t *testing.T) {
 	})
 }
 
-// R8. nohup and a shell's background job: what they ignore does not end the wait
+// R8: nohup and a shell's background job: what they ignore does not end the wait
 // either, and is still ignored after it.
 func TestIgnoredSignalsDoNotEndTheWait(t *testing.T) {
 	s := newComparison(t)
@@ -127,7 +127,7 @@ func TestIgnoredSignalsDoNotEndTheWait(t *testing.T) {
 	s.waitsThrough(ignored, launch{states: each("ignore", ignored)}).shows(t, "SigIgn", maskOf(ignored))
 }
 
-// The limit of "no signal is lost": those that startgate does not catch, Go's
+// R12: the limit. Those that startgate does not catch, Go's
 // runtime does, and drops. They neither end the wait nor reach the program.
 func TestOtherSignalsAreDroppedWhileWaiting(t *testing.T) {
 	dropped := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGALRM, unix.SIGXCPU, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, 40, 64}

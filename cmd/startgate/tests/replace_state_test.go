@@ -33,7 +33,7 @@ func (o processState) test(s *comparison) {
 	})
 }
 
-// R3.
+// R3: and what else says where in the system a process is.
 func TestReplaceKeepsPlace(t *testing.T) {
 	s := newComparison(t)
 	for _, state := range []processState{
@@ -56,7 +56,7 @@ func TestReplaceKeepsPlace(t *testing.T) {
 	}
 }
 
-// R4.
+// R4: files, pipes, sockets and terminals.
 func TestReplaceKeepsDescriptors(t *testing.T) {
 	s := newComparison(t)
 	file := s.dir + "/file"
@@ -127,7 +127,7 @@ func keepsPipes(s *comparison, flags int) {
 	saw.shows(s.T, "descriptor 3", fmt.Sprintf("flags %o ", unix.O_RDWR|flags))
 }
 
-// R5.
+// R5: all of them, and that of open files as low as Go can bear.
 func TestReplaceKeepsLimits(t *testing.T) {
 	s := newComparison(t)
 	const mega = 1 << 20
@@ -164,7 +164,7 @@ func TestReplaceKeepsLimits(t *testing.T) {
 	}
 }
 
-// R14, a limit: Go's runtime opens /dev/null where 0, 1 or 2 is closed. Whether
+// R14: a limit. Go's runtime opens /dev/null where 0, 1 or 2 is closed. Whether
 // it was closed is then no longer to be seen.
 func TestReplaceClosedStandardDescriptors(t *testing.T) {
 	s := newComparison(t)
@@ -189,7 +189,7 @@ func TestReplaceClosedStandardDescriptors(t *testing.T) {
 	}
 }
 
-// R9.
+// R9: also after probes and with a server of metrics.
 func TestReplaceLeavesNothing(t *testing.T) {
 	s := newComparison(t)
 	ready := startReady(t, "").url()

@@ -18,7 +18,7 @@ import (
 // modes are the settings of the two ways to hand over.
 var modes = map[string][]string{"replace": {"WAIT_FOR=none"}, "supervise": modeSupervise}
 
-// S1.
+// S1: the codes that mean something to a shell, and the ends of their range.
 func TestEveryExitCode(t *testing.T) {
 	need(t, "sh")
 	for mode, settings := range modes {
@@ -30,7 +30,7 @@ func TestEveryExitCode(t *testing.T) {
 	}
 }
 
-// S1. A process that is replaced is ended by the signal itself.
+// S1: a process that is replaced is ended by the signal itself.
 func TestEveryDeathBySignal(t *testing.T) {
 	app := program(t, "supervised")
 	for mode, settings := range modes {
@@ -55,7 +55,7 @@ func stops(sig syscall.Signal) bool {
 	return sig == unix.SIGSTOP || sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
 }
 
-// S1, with a core.
+// S1: with a core.
 func TestDeathWithCore(t *testing.T) {
 	if pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern"); len(pattern) == 0 || pattern[0] == '|' || pattern[0] == '/' {
 		t.Skipf("cores go elsewhere: %s", pattern)
@@ -74,7 +74,7 @@ func TestDeathWithCore(t *testing.T) {
 	}
 }
 
-// What cannot be run has the same codes as without supervising, and a script
+// R10, R11: what cannot be run has the same codes as without supervising, and a script
 // without a #! line is run.
 func TestSuperviseWhatCannotBeRun(t *testing.T) {
 	dir := t.TempDir()

@@ -47,7 +47,7 @@ func superviseForbidden(t testing.TB, errno syscall.Errno, calls []int, args ...
 	return command(modeSupervise, words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
 }
 
-// S14.
+// S14: signals, codes and warnings.
 func TestSuperviseWithLess(t *testing.T) {
 	for _, test := range forbidden {
 		for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS} {
@@ -77,7 +77,7 @@ func (p *process) warnsOf(want []string) {
 	}
 }
 
-// S14 with S7: orphans are still reaped where they come in any case.
+// S7, S14: orphans are still reaped where they come in any case.
 func TestReapsOrphansWithLess(t *testing.T) {
 	needRoot(t)
 	for _, test := range forbidden {
@@ -91,7 +91,7 @@ func TestReapsOrphansWithLess(t *testing.T) {
 	}
 }
 
-// The limit of S14: a thread that may not wait for children at all has none.
+// S14: the limit. A thread that may not wait for children at all has none.
 func TestSuperviseWithoutAnyWait(t *testing.T) {
 	p := start(t, superviseForbidden(t, unix.EPERM, []int{unix.SYS_WAITID, unix.SYS_WAIT4}, "crowd", "0", "42"))
 	p.ends(codeFailed)

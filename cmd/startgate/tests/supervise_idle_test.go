@@ -80,7 +80,7 @@ func idle(t testing.TB, before history) *process {
 	return p
 }
 
-// S13.
+// S13: after each of the histories.
 func TestSupervisingIsIdle(t *testing.T) {
 	for _, before := range histories {
 		t.Run(before.name, func(t *testing.T) {

@@ -92,7 +92,7 @@ func (p *process) appExited() bool { return strings.Contains(p.log.String(), exi
 // exitedText is how the log says that the application has exited.
 const exitedText = " is over"
 
-// S4. What comes while the child has not called execve yet, reaches the
+// S4: what comes while the child has not called execve yet, reaches the
 // application. It has the signals blocked from its first moment, except those that
 // Go unblocks (see TestReplaceKeepsSignalMask), which may end it.
 func TestSuperviseSignalBeforeExecve(t *testing.T) {

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// S7.
+// S7: hundreds of orphans that exit at once.
 func TestReapsOrphans(t *testing.T) {
 	for _, test := range []struct {
 		name    string
@@ -86,7 +86,7 @@ func TestSignalAsTheApplicationEnds(t *testing.T) {
 	}
 }
 
-// S12.
+// S12: the orphan lives, and is not startgate's child.
 func TestLeavesOrphansThatOutlive(t *testing.T) {
 	p := start(t, supervise(program(t, "supervised"), "outlived"))
 	p.untilOut("orphan ")
@@ -104,7 +104,7 @@ func TestLeavesOrphansThatOutlive(t *testing.T) {
 	}
 }
 
-// S9.
+// S9: whichever signal stopped it.
 func TestStoppedApplicationGoesOn(t *testing.T) {
 	for _, sig := range []syscall.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN} {
 		p := start(t, supervise(program(t, "supervised"), "terminal"))

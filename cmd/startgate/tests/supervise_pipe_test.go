@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A PIPE that startgate's own writing raises is not the application's: a scraper of
+// S2: a PIPE that startgate's own writing raises is not the application's: a scraper of
 // its metrics that hangs up once ended an application.
 func TestOwnPipeIsNotForwarded(t *testing.T) {
 	addr := freeAddr(t)
@@ -34,7 +34,7 @@ func TestOwnPipeIsNotForwarded(t *testing.T) {
 	p.hasGot(unix.SIGUSR1, unix.SIGPIPE)
 }
 
-// The same of a log whose reader has gone. Without waitid it has something to say.
+// S2: the same of a log whose reader has gone. Without waitid it has something to say.
 func TestPipeOfTheLogIsNotForwarded(t *testing.T) {
 	cmd := superviseForbidden(t, unix.EPERM, []int{unix.SYS_WAITID}, "signals")
 	cmd.Stderr = readerGone(t)

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// S2, and the mask in which the signals come: it is the application's own.
+// S2: and the mask in which the signals come: it is the application's own.
 func TestForwardsEverySignalOnce(t *testing.T) {
 	p := startSupervising(t, "signals")
 	all := exec.Forwardable()
@@ -24,7 +24,7 @@ func TestForwardsEverySignalOnce(t *testing.T) {
 	p.hasGot(append(all, unix.SIGUSR1)...)
 }
 
-// S2 is about these by name.
+// S2: it is about these by name.
 func TestForwardableIsComplete(t *testing.T) {
 	all := exec.Forwardable()
 	want := []syscall.Signal{
@@ -42,7 +42,7 @@ func TestForwardableIsComplete(t *testing.T) {
 	}
 }
 
-// S2, also as PID 1, and when the signals were blocked for startgate.
+// S2: also as PID 1, and when the signals were blocked for startgate.
 func TestForwardsAsPID1AndWhenBlocked(t *testing.T) {
 	needRoot(t)
 	all := exec.Forwardable()
@@ -76,7 +76,7 @@ func TestIgnoredSignalsAreNotForwarded(t *testing.T) {
 	p.hasGot(unix.SIGTERM)
 }
 
-// S3. The limit: PROF, which Go's runtime keeps to itself.
+// S3: the limit is PROF, which Go's runtime keeps to itself.
 func TestNeverForwardsChildOrUrgent(t *testing.T) {
 	p := startSupervising(t, "signals")
 	for range 100 {
@@ -88,7 +88,7 @@ func TestNeverForwardsChildOrUrgent(t *testing.T) {
 	p.hasGot(unix.SIGUSR1)
 }
 
-// The other limit: Go can neither catch nor drop the first real-time signals. The
+// S2: the other limit. Go can neither catch nor drop the first real-time signals. The
 // application does not outlive startgate then either.
 func TestSignal34EndsBoth(t *testing.T) {
 	p := startSupervising(t, "signals")
@@ -100,7 +100,7 @@ func TestSignal34EndsBoth(t *testing.T) {
 	eventually(t, "the application's end", func() bool { return isGone(app) })
 }
 
-// S6.
+// S6: a thousand of one signal, and then another.
 func TestForwardsBursts(t *testing.T) {
 	for _, burst := range []syscall.Signal{unix.SIGUSR1, 40} {
 		p := startSupervising(t, "signals")

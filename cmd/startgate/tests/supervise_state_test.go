@@ -34,7 +34,7 @@ func (s *comparison) child(a launch) snapshot {
 	return saw
 }
 
-// S11.
+// S11: as R4 to R8, as far as a child inherits.
 func TestSuperviseKeepsState(t *testing.T) {
 	s := newComparison(t)
 	file := s.dir + "/file"
@@ -96,7 +96,7 @@ func TestSuperviseGroup(t *testing.T) {
 	}
 }
 
-// The limit of S8: the kernel takes the parent-death signal from a program that
+// S8: the limit. The kernel takes the parent-death signal from a program that
 // gets other rights than its parent's.
 func TestSuperviseSetUserID(t *testing.T) {
 	needRoot(t)
@@ -108,7 +108,7 @@ func TestSuperviseSetUserID(t *testing.T) {
 	saw.shows(t, "parent-death signal", "0")
 }
 
-// The limits of a child: what the kernel does not let it inherit.
+// S11: the limit. What the kernel does not let it inherit.
 func TestSuperviseDoesNotInherit(t *testing.T) {
 	s := newComparison(t)
 	for name, state := range map[string]struct {

@@ -26,7 +26,7 @@ func inShells(t *testing.T, test func(*terminal)) {
 	}
 }
 
-// S10.
+// S10: as a job of a shell.
 func TestTerminal(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		s.types("$startgate $app terminal\n")
