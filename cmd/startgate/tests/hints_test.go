@@ -131,7 +131,7 @@ func TestHints(t *testing.T) {
 						return
 					}
 				}
-				if limit > patience/2 {
+				if limit > 2*soon {
 					p.Fatalf("no line of the log has %q", test.want)
 				}
 			}
@@ -169,6 +169,7 @@ func TestHintWhileWaiting(t *testing.T) {
 
 // Marked secrets, in every place that takes one, are in no output.
 func TestSecretsAreNotTold(t *testing.T) {
+	t.Parallel()
 	const secret = "s3cr3t"
 	file := t.TempDir() + "/x.prom"
 	port := listenOn(t, "127.0.0.1:0").Addr().String()

@@ -36,6 +36,7 @@ func scrape(t *testing.T, addr, accept string) (string, http.Header) {
 // The metrics are served while startgate waits, and written at the hand-over and
 // at the end.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, gate := filepath.Join(dir, "app.prom"), filepath.Join(dir, "gate")
 	addr, quits := freeAddr(t), startSidecar(t, "")
@@ -107,6 +108,7 @@ func TestMetricsWithoutAStart(t *testing.T) {
 
 // What cannot be done about metrics is a warning, and the application starts.
 func TestMetricsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	busy := startSidecar(t, "").addr
 	for where, want := range map[string]string{
 		busy:               "cannot serve metrics at " + busy + ": address already in use",
@@ -152,6 +154,7 @@ func TestMetricsOnABadDisk(t *testing.T) {
 
 // A file of a whole run, with all its metrics, passes promtool's check.
 func TestMetricsPromtool(t *testing.T) {
+	t.Parallel()
 	need(t, "promtool")
 	file := filepath.Join(t.TempDir(), "x.prom")
 	s := startReady(t, "")

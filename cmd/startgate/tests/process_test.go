@@ -18,8 +18,12 @@ import (
 	"time"
 )
 
-// patience is how long anything in these tests may take before it counts as stuck.
-const patience = 20 * time.Second
+const (
+	// patience is how long anything in these tests may take before it counts as stuck.
+	patience = time.Minute
+	// soon is how long what happens at once may take on a busy machine.
+	soon = 5 * time.Second
+)
 
 // process is a program that a test has started: startgate, or what becomes it.
 type process struct {

@@ -36,6 +36,7 @@ func TestREADMEManifests(t *testing.T) {
 
 // TestREADMECode finds an example that does not compile.
 func TestREADMECode(t *testing.T) {
+	t.Parallel()
 	for _, block := range markdown.Blocks(t, readmeFile, "go") {
 		file := filepath.Join(t.TempDir(), "example.go")
 		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
@@ -50,6 +51,7 @@ func TestREADMECode(t *testing.T) {
 // TestREADMELogLine compares the example of the hand-over with the real line: its keys
 // in their order, and the form of its values.
 func TestREADMELogLine(t *testing.T) {
+	t.Parallel()
 	example := strings.TrimSpace(markdown.Blocks(t, readmeFile, "json")[0])
 	log := logOf(t, "true", "LOG_FORMAT=json", "WAIT_FOR="+startReady(t, "").url())
 	lines := strings.Split(strings.TrimSpace(log), "\n")
@@ -68,6 +70,7 @@ func TestREADMELogLine(t *testing.T) {
 // TestREADMEFilter finds a line of startgate's own that the README's filter takes for
 // the application's.
 func TestREADMEFilter(t *testing.T) {
+	t.Parallel()
 	need(t, "grep", "sh")
 	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
 	filter, _, _ = strings.Cut(filter, "\n")
@@ -92,6 +95,7 @@ func TestREADMEFilter(t *testing.T) {
 // TestREADMEMovingOver finds settings of the tables for users of other wrappers that
 // startgate does not accept.
 func TestREADMEMovingOver(t *testing.T) {
+	t.Parallel()
 	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Moving over\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
@@ -109,6 +113,7 @@ func TestREADMEMovingOver(t *testing.T) {
 // TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
 // that of who gave up in a line of who was ended.
 func TestREADMELogPatterns(t *testing.T) {
+	t.Parallel()
 	settings := []string{
 		"LOG_FORMAT=json", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=1100ms", "QUIT_TIMEOUT=100ms",
 	}

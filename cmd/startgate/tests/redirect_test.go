@@ -109,6 +109,7 @@ func (m *mesh) startRedis() {
 // Behind a redirect, tcp:// tells that the proxy listens, and nothing of what is
 // outside. The other schemes tell whether the server is there.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	m := newMesh(t)
 	const redis = "redis://" + hostAddr + ":6379"
 

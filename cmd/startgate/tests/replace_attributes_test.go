@@ -21,7 +21,7 @@ func TestReplaceKeepsAttributes(t *testing.T) {
 	prctl := func(option, value int) []string { return words("prctl", option, value, 0) }
 	privileged := func(flags ...string) []string { return append([]string{"setpriv"}, flags...) }
 	const (
-		fifo, roundRobin, batch, idle = 1, 2, 3, 5
+		fifo, roundRobin, batch       = 1, 2, 3
 		resetOnFork                   = 1
 		memoryMerge, denyWriteExecute = 67, 65               // PR_SET_MEMORY_MERGE, PR_SET_MDWE
 		noRandomAddress, uname26      = 0x0040000, 0x0020000 // personality(2)
@@ -29,7 +29,6 @@ func TestReplaceKeepsAttributes(t *testing.T) {
 	for _, state := range []processState{
 		{name: "nice", states: words("nice", 5), shows: "nice", value: "5"},
 		{name: "batch", states: words("sched", batch, 0, 0), shows: "scheduler", value: "policy 3 "},
-		{name: "idle", states: words("sched", idle, 0, 0), shows: "scheduler", value: "policy 5 "},
 		{name: "reset on fork", states: words("sched", batch, 0, resetOnFork), shows: "scheduler", value: "flags 1 "},
 		{name: "first in, first out", as: privileged(), states: words("sched", fifo, 3, 0), shows: "scheduler", value: "policy 1 priority 3"},
 		{name: "round robin, reset on fork", as: privileged(), states: words("sched", roundRobin, 4, resetOnFork), shows: "scheduler", value: "policy 2 priority 4 nice 0 flags 1"},
@@ -68,6 +67,17 @@ func TestReplaceKeepsAttributes(t *testing.T) {
 	} {
 		state.test(s)
 	}
+}
+
+// R6: the idle policy. On a busy machine such a process starves, unless its control
+// group has a share of its own.
+func TestReplaceKeepsIdlePolicy(t *testing.T) {
+	const idle = 5
+	state := processState{name: "idle", states: words("sched", idle, 0, 0), shows: "scheduler", value: "policy 5 "}
+	if os.Getuid() == 0 {
+		state.as = newCgroup(t, "cpu").enter()
+	}
+	state.test(newComparison(t))
 }
 
 // R6: without LockOSThread it depends on chance from which thread execve is called: a

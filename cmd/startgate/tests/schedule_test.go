@@ -114,7 +114,7 @@ func TestAnyScheduleAnySettings(t *testing.T) {
 			default:
 				t.Errorf("code %d after %v, with %d answers of 200; it prints %q", code, took, readied, out)
 			}
-			if took > limit+patience/2 {
+			if took > limit+2*soon {
 				t.Errorf("it took %v of %v", took, limit)
 			}
 			if most := int64(took/(10*time.Millisecond)) + 2*int64(len(phases)) + 2; a.asked.Load() > most {

@@ -79,7 +79,7 @@ func BenchmarkForward(b *testing.B) {
 		for b.Loop() {
 			began := time.Now()
 			s.send(unix.SIGUSR1)
-			if _, err := s.hears("signal 10 ", patience/4); err != nil {
+			if _, err := s.hears("signal 10 ", soon); err != nil {
 				w.cannot(b, fmt.Sprintf("the signal does not arrive: %v", err))
 			}
 			took = append(took, time.Since(began))
@@ -112,7 +112,7 @@ func BenchmarkReap(b *testing.B) {
 			began := time.Now()
 			p.say("release")
 			for len(childrenOf(b, p.pid())) > 1 {
-				if time.Since(began) > patience/4 {
+				if time.Since(began) > soon {
 					w.cannot(b, "it does not reap the orphans")
 				}
 				time.Sleep(100 * time.Microsecond)

@@ -37,7 +37,7 @@ func newInherited(t testing.TB) inherited {
 func (p inherited) allGone(t testing.TB) bool {
 	t.Helper()
 	p.w.Close()
-	if err := p.r.SetReadDeadline(time.Now().Add(patience / 4)); err != nil {
+	if err := p.r.SetReadDeadline(time.Now().Add(soon)); err != nil {
 		t.Fatal(err)
 	}
 	_, err := p.r.Read(make([]byte, 1))

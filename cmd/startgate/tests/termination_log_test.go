@@ -19,6 +19,7 @@ rmdir "$dev"
 `
 
 func TestTerminationLog(t *testing.T) {
+	t.Parallel()
 	needRoot(t)
 	need(t, "unshare", "mount")
 	const writes = `sh -c 'echo the application wrote this >/dev/termination-log; `
