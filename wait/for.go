@@ -35,9 +35,9 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
 // policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
-// pauses start again from policy.Initial. During a pause, For knocks on the ports in
-// target.Knock and target.EarlyKnock that refuse connections: every 10ms, and every 50ms
-// once it has waited for 10s. As soon as one of them accepts a connection, For probes again.
+// pauses start again from policy.Initial. During a pause, For knocks on the first port in
+// target.Knock and target.EarlyKnock that refuses connections: every 10ms, and every 50ms
+// once it has waited for 10s. As soon as that port accepts a connection, For probes again.
 //
 // If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
@@ -134,8 +134,8 @@ func kind(a Answer) Outcome {
 	return a.Outcome
 }
 
-// pause sleeps until the next probe is due. Meanwhile it knocks on the ports that refuse;
-// as soon as one accepts, it returns early. It returns an error when the wait is over.
+// pause sleeps until the next probe is due. Meanwhile it knocks on the first port that
+// refuses; as soon as that port accepts, pause returns early. An error ends the wait.
 func (w *waiter) pause(ctx context.Context) error {
 	end := time.Now().Add(w.pauses.NextBackOff())
 	knocking, cancel := context.WithDeadline(ctx, end.Add(w.policy.Attempt)) // one for all knocks, which are many
@@ -149,21 +149,28 @@ func (w *waiter) pause(ctx context.Context) error {
 		if !now.Before(end) {
 			return nil
 		}
-		wake := end
-		switch w.knock(knocking) {
-		case justOpened:
+		result := w.knock(knocking)
+		if result == justOpened {
 			w.pauses.Reset()
 			w.knocked = true
 			return nil
-		case stillRefused:
-			wake = earlier(wake, now.Add(w.knockInterval(now)))
 		}
-		if check, ok := w.nextAbsenceCheck(); ok {
-			wake = earlier(wake, check)
-		}
-		sleepUntil(ctx, wake)
+		sleepUntil(ctx, w.nextWake(now, end, result))
 	}
 	return w.contextError(ctx)
+}
+
+// nextWake returns when a pause that ends at end has something to do next: another knock, a
+// check for absence, or the probe.
+func (w *waiter) nextWake(now, end time.Time, result knockResult) time.Time {
+	wake := end
+	if result == stillRefused {
+		wake = earlier(wake, now.Add(w.knockInterval(now)))
+	}
+	if check, ok := w.nextAbsenceCheck(); ok {
+		wake = earlier(wake, check)
+	}
+	return wake
 }
 
 func earlier(a, b time.Time) time.Time {

@@ -16,7 +16,8 @@ type Policy struct {
 
 	// AbsentAfter is for a target that is a [Sidecar]. When nothing has listened on any
 	// of its ports for this long since For began, and outbound traffic is not
-	// [Redirected], the sidecar counts as absent. 0 means never.
+	// [Redirected], the sidecar counts as absent. While traffic is redirected, this is
+	// checked again at the same interval. 0 means never.
 	AbsentAfter time.Duration
 
 	// Observe, if not nil, is called after each probe, on the goroutine that called For.

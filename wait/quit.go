@@ -180,7 +180,7 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 }
 
 // AwaitGone waits until nothing listens on any port of target or ctx ends. It reports
-// whether nothing listened before ctx ended.
+// whether nothing listened before ctx ended. A target without ports counts as gone.
 func AwaitGone(ctx context.Context, target Target) bool {
 	for {
 		if !target.Listens(ctx) {

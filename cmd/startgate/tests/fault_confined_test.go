@@ -2,6 +2,8 @@
 
 package tests
 
+// Faults: little CPU, and system calls that seccomp forbids.
+
 import (
 	"errors"
 	"os"
@@ -23,10 +25,10 @@ type cgroup struct {
 
 var cgroups atomic.Int64
 
-// newCgroup makes one; it is removed when the test is over.
+// newCgroup makes one; it is removed when the test ends.
 func newCgroup(t testing.TB, controller string) *cgroup {
 	t.Helper()
-	need(t, "root")
+	needRoot(t)
 	const root = "/sys/fs/cgroup"
 	parent := filepath.Join(root, controller)
 	if _, err := os.Stat(root + "/cgroup.subtree_control"); err == nil {
@@ -35,13 +37,10 @@ func newCgroup(t testing.TB, controller string) *cgroup {
 	}
 	g := &cgroup{t, filepath.Join(parent, "startgate-"+strconv.Itoa(os.Getpid())+"-"+strconv.FormatInt(cgroups.Add(1), 10))}
 	if err := os.Mkdir(g.dir, 0o755); err != nil {
-		if os.Getenv("NOSKIP") != "" {
-			t.Fatalf("needs cgroups: %v", err)
-		}
-		t.Skipf("needs cgroups: %v", err)
+		skip(t, "needs cgroups: "+err.Error())
 	}
 	t.Cleanup(func() {
-		until(t, "the cgroup to be empty", func() bool { return !errors.Is(unix.Rmdir(g.dir), unix.EBUSY) })
+		eventually(t, "the cgroup to be empty", func() bool { return !errors.Is(unix.Rmdir(g.dir), unix.EBUSY) })
 	})
 	return g
 }
@@ -82,19 +81,20 @@ func littleCPU(t *testing.T) {
 	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
 		cpu := newCgroup(t, "cpu")
 		cpu.limitCPU()
-		never, a := &agent{TB: t, answer: readyFrom(1000)}, &agent{TB: t, answer: readyFrom(3)}
+		never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
+		a.answer = readyFrom(3)
 		settings := []string{mode, "QUIT_TIMEOUT=10s"}
 		never.listen()
 		began := time.Now()
-		ended := struck(t, settings, cpu.enter()...)
-		ended.log.until(t, "status 503")
+		ended := startFault(t, settings, cpu.enter()...)
+		ended.untilLog("status 503")
 		t.Logf("first answer after %v", time.Since(began))
-		ended.yields()
-		never.close()
+		ended.stopsWaiting()
+		never.refuse()
 		a.listen()
-		i := struck(t, settings, cpu.enter()...)
-		i.starts()
-		t.Logf("both over after %v", time.Since(began))
+		p := startFault(t, settings, cpu.enter()...)
+		p.runsOnce()
+		t.Logf("both done after %v", time.Since(began))
 		if mode == quitsIstio {
 			never.wasTold(1)
 			a.wasTold(1)
@@ -112,39 +112,34 @@ var newer = []int{
 }
 
 func olderProfile(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
-			through := []string{application(t), "forbid", strconv.Itoa(int(errno))}
-			for _, call := range newer {
-				through = append(through, strconv.Itoa(call))
-			}
-			through = append(through, "--")
+			through := forbid(t, errno, newer)
 			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
-				never, a := &agent{TB: t, answer: readyFrom(1000)}, &agent{TB: t, answer: readyFrom(5)}
+				never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
+				a.answer = readyFrom(5)
 				never.listen()
-				ended := struck(t, []string{mode}, through...)
-				ended.log.until(t, "status 503")
-				ended.yields()
-				never.close()
+				ended := startFault(t, []string{mode}, through...)
+				ended.untilLog("status 503")
+				ended.stopsWaiting()
+				never.refuse()
 				a.listen()
-				i := struck(t, []string{mode}, through...)
-				i.starts()
+				p := startFault(t, []string{mode}, through...)
+				p.runsOnce()
 				if mode == replaces {
-					if strings.Contains(i.log.String(), "level=WARN") {
-						t.Error("the log has a warning")
-					}
+					p.logHasNot("level=WARN")
 					return
 				}
-				i.tells("cannot become a subreaper", "cannot set a parent-death signal", "cannot use waitid")
+				p.logHas("cannot become a subreaper", "cannot set a parent-death signal", "cannot use waitid")
 				never.wasTold(1)
 				a.wasTold(1)
 			})
 			t.Run("install", func(t *testing.T) {
 				t.Parallel()
 				to := t.TempDir() + "/gate"
-				begins(t, nil, append(through, binary, "--install", to)...).ends(0)
-				begins(t, nil, to, "--version").ends(0)
+				startShown(t, nil, append(through, binary, "--install", to)...).ends(0)
+				startShown(t, nil, to, "--version").ends(0)
 			})
 		})
 	}

@@ -2,11 +2,14 @@
 
 package tests
 
+// Faults: disks that are full, and roots that are bare.
+
 import (
+	"debug/elf"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -36,36 +39,39 @@ func there(t *testing.T, pid int, dir, file string) (names []string, text string
 }
 
 func fullMetrics(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	needRoot(t)
+	need(t, "unshare", "mount")
 	for _, mode := range []string{replaces, supervises} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
-			i := struck(t, []string{mode, "WAIT_FOR=none", "METRICS=" + dir + "/old"}, onFullDisk("64k", dir)...)
-			i.out.until(t, "ready,")
-			if names, text := there(t, i.pid(), dir, "old"); len(names) != 2 || text != "before\n" {
+			p := startFault(t, []string{mode, "WAIT_FOR=none", "METRICS=" + dir + "/old"}, onFullDisk("64k", dir)...)
+			p.untilOut("ready,")
+			if names, text := there(t, p.pid(), dir, "old"); len(names) != 2 || text != "before\n" {
 				t.Errorf("there is %q, and in the older file\n%s", names, text)
 			}
-			i.starts()
-			i.tells(`level=WARN msg="cannot write metrics to ` + dir + "/old: no space left on device")
+			p.runsOnce()
+			p.logHas(`level=WARN msg="cannot write metrics to ` + dir + "/old: no space left on device")
 		})
 	}
 }
 
 func fullInstall(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	needRoot(t)
+	need(t, "unshare", "mount")
 	dir := t.TempDir()
 	after := []string{"sh", "-c", `"$@"; echo "code $?"; cat old; ls -A`, "sh"}
-	i := begins(t, nil, append(append(onFullDisk("1m", dir), after...), binary, "--install", dir+"/old")...)
-	i.ends(0)
-	if out := i.out.String(); out != "code 125\nbefore\nold\nrest\n" {
+	p := startShown(t, nil, append(append(onFullDisk("1m", dir), after...), binary, "--install", dir+"/old")...)
+	p.ends(0)
+	if out := p.out.String(); out != "code 125\nbefore\nold\nrest\n" {
 		t.Errorf("what is left is\n%s", out)
 	}
-	i.tells("startgate: cannot install " + dir + "/old: no space left on device")
+	p.logHas("startgate: cannot install " + dir + "/old: no space left on device")
 }
 
 func bareRoot(t *testing.T) {
-	need(t, "root", "unshare", "mount", "chroot")
+	needRoot(t)
+	need(t, "unshare", "mount", "chroot")
 	for _, test := range []struct{ name, setUp string }{
 		{"nothing but the two programs", ""},
 		{"read-only", `mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"`},
@@ -74,23 +80,25 @@ func bareRoot(t *testing.T) {
 			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
 				root := t.TempDir()
 				copyFile(t, binary, root+"/startgate")
-				copyFile(t, faultProgram(t), root+"/app")
+				copyFile(t, program(t, "fault"), root+"/app")
+				needStatic(t, root+"/app")
 				// One is ended while it waits, and the other starts the application.
-				never, a := &agent{TB: t, answer: readyFrom(1000)}, &agent{TB: t, answer: readyFrom(5)}
+				never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
+				a.answer = readyFrom(5)
 				enter := []string{"unshare", "--mount", "sh", "-ec", test.setUp + "\n" + `exec chroot "$0" "$@"`, root, "/startgate", "--", "/app", "app"}
 				never.listen()
-				ended := begins(t, []string{mode, "METRICS=/x.prom"}, enter...)
-				ended.log.until(t, "status 503")
-				ended.yields()
-				never.close()
+				ended := startShown(t, []string{mode, "METRICS=/x.prom"}, enter...)
+				ended.untilLog("status 503")
+				ended.stopsWaiting()
+				never.refuse()
 				a.listen()
-				i := begins(t, []string{mode, "METRICS=/x.prom", "BACKOFF_MAX=50ms"}, enter...)
-				i.out.until(t, "ready,")
-				if exe, _ := os.Stat(fmt.Sprintf("/proc/%d/root/proc", i.pid())); exe != nil {
+				p := startShown(t, []string{mode, "METRICS=/x.prom", "BACKOFF_MAX=50ms"}, enter...)
+				p.untilOut("ready,")
+				if exe, _ := os.Stat(fmt.Sprintf("/proc/%d/root/proc", p.pid())); exe != nil {
 					t.Error("there is a /proc")
 				}
-				i.starts()
-				if readOnly := test.setUp != ""; readOnly != strings.Contains(i.log.String(), "cannot write metrics to /x.prom: read-only file system") {
+				p.runsOnce()
+				if readOnly := test.setUp != ""; readOnly != strings.Contains(p.log.String(), "cannot write metrics to /x.prom: read-only file system") {
 					t.Errorf("read-only is %t, and the log says otherwise", readOnly)
 				}
 				if mode == quitsIstio {
@@ -102,6 +110,7 @@ func bareRoot(t *testing.T) {
 	}
 }
 
+// copyFile makes an executable copy of a program.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
 	text, err := os.ReadFile(from)
@@ -113,13 +122,15 @@ func copyFile(t *testing.T, from, to string) {
 	}
 }
 
-// readyFrom is an agent's answer that is ready from the n-th on.
-func readyFrom(n int64) func(int64, net.Conn) {
-	return func(asked int64, conn net.Conn) {
-		if asked < n {
-			respond(conn, 503)
-			return
-		}
-		respond(conn, 200)
+// needStatic skips a test where a C program has to load a library.
+func needStatic(t *testing.T, path string) {
+	t.Helper()
+	file, err := elf.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	if slices.ContainsFunc(file.Progs, func(p *elf.Prog) bool { return p.Type == elf.PT_INTERP }) {
+		skip(t, "needs a static C library")
 	}
 }

@@ -2,6 +2,8 @@
 
 package tests
 
+// Faults: names that are resolved late or not at all.
+
 import (
 	"net"
 	"os"
@@ -67,7 +69,8 @@ func delayed(by time.Duration) *delay {
 }
 
 func slowDNS(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	needRoot(t)
+	need(t, "unshare", "mount")
 	const target = "WAIT_FOR=tcp://db.test:7000"
 	const says = "cannot resolve db.test: the name server does not answer"
 	t.Run("in time", func(t *testing.T) {
@@ -75,8 +78,8 @@ func slowDNS(t *testing.T) {
 		enterNetwork(t)
 		listenOn(t, "127.0.0.1:7000")
 		began := time.Now()
-		i := struck(t, []string{target}, resolver(t, delayed(2*time.Second))...)
-		i.starts()
+		p := startFault(t, []string{target}, resolver(t, delayed(2*time.Second))...)
+		p.runsOnce()
 		if took := time.Since(began); took < 2*time.Second {
 			t.Errorf("the name was resolved after %v", took)
 		}
@@ -84,32 +87,32 @@ func slowDNS(t *testing.T) {
 	t.Run("too late", func(t *testing.T) {
 		t.Parallel()
 		enterNetwork(t)
-		i := struck(t, []string{target, "ATTEMPT_TIMEOUT=300ms"}, resolver(t, delayed(5*time.Second))...)
-		i.log.until(t, "is not ready yet: connect tcp://db.test:7000: "+says)
-		i.yields()
+		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms"}, resolver(t, delayed(5*time.Second))...)
+		p.untilLog("is not ready yet: connect tcp://db.test:7000: " + says)
+		p.stopsWaiting()
 	})
 	t.Run("never", func(t *testing.T) {
 		t.Parallel()
 		enterNetwork(t)
-		i := struck(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=1s"}, resolver(t, delayed(-1))...)
-		i.ends(codeTimeout)
-		i.tells(says+". Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS", "not ready after 1")
+		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=1s"}, resolver(t, delayed(-1))...)
+		p.ends(codeTimeout)
+		p.logHas(says+". Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS", "not ready after 1")
 	})
 	t.Run("too late, and then nobody listens", func(t *testing.T) {
 		t.Parallel()
 		enterNetwork(t)
 		late := delayed(-1)
-		i := struck(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=2s"}, resolver(t, late)...)
-		i.log.until(t, says)
+		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=2s"}, resolver(t, late)...)
+		p.untilLog(says)
 		late.Store(0)
-		i.ends(codeTimeout)
-		i.tells("connection refused. Nothing listens there") // and not that it had answered before
+		p.ends(codeTimeout)
+		p.logHas("connection refused. Nothing listens there") // and not that it had answered before
 	})
 	t.Run("ended in the middle", func(t *testing.T) {
 		t.Parallel()
 		enterNetwork(t)
-		i := struck(t, []string{target, "ATTEMPT_TIMEOUT=1m"}, resolver(t, delayed(-1))...)
-		i.log.until(t, "waiting for")
-		i.yields()
+		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=1m"}, resolver(t, delayed(-1))...)
+		p.untilLog("waiting for")
+		p.stopsWaiting()
 	})
 }

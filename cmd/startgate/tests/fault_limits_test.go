@@ -2,14 +2,14 @@
 
 package tests
 
+// Faults: no more files, processes or addresses.
+
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -23,40 +23,34 @@ func prlimit(limit string) []string { return []string{"prlimit", "--" + limit} }
 func noFiles(t *testing.T) {
 	need(t, "prlimit")
 	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
-		var ready atomic.Bool
-		a := &agent{TB: t, answer: func(_ int64, conn net.Conn) { respond(conn, map[bool]int{true: 200, false: 503}[ready.Load()]) }}
-		a.listen()
+		a := startSidecar(t, agentAddr)
 		const says = "istio is not ready yet: GET http://localhost:15020/healthz/ready: too many open files"
-		i := struck(t, []string{mode, "BACKOFF_MAX=50ms"}, prlimit("nofile=30:30")...)
-		i.log.until(t, "status 503")
-		files(t, i.pid(), 8) // as few as startgate itself has open: none is left for a socket
-		i.log.until(t, "too many open files")
-		ended := struck(t, []string{mode, "QUIT_TIMEOUT=300ms"}, prlimit("nofile=8:8")...)
-		ended.log.until(t, says)
-		ended.yields()
+		p := startFault(t, []string{mode, "BACKOFF_MAX=50ms"}, prlimit("nofile=30:30")...)
+		p.untilLog("status 503")
+		files(t, p.pid(), 8) // as few as startgate itself has open: none is left for a socket
+		p.untilLog("too many open files")
+		ended := startFault(t, []string{mode, "QUIT_TIMEOUT=300ms"}, prlimit("nofile=8:8")...)
+		ended.untilLog(says)
+		ended.stopsWaiting()
 		if mode == quitsIstio {
-			ended.tells("istio was never seen, and may still start and keep the pod: POST http://localhost:15020/quitquitquit: too many open files")
+			ended.logHas("istio was never seen, and may still start and keep the pod: POST http://localhost:15020/quitquitquit: too many open files")
 		}
-		ready.Store(true)
-		files(t, i.pid(), 20)
-		i.starts()
-		if want := "may open 20 of 30 files"; !strings.Contains(i.out.String(), want) {
-			t.Errorf("the application says\n%swant %s", i.out, want)
-		}
+		a.getReady(0)
+		files(t, p.pid(), 20)
+		p.runsOnce()
+		p.outHas("may open 20 of 30 files")
 	})
 	t.Run("unchanged", func(t *testing.T) {
 		t.Parallel()
 		for _, limit := range []string{"8:8", "9:12"} {
-			i := struck(t, []string{"WAIT_FOR=none"}, prlimit("nofile="+limit)...)
-			i.starts()
-			if want := "may open " + strings.Replace(limit, ":", " of ", 1) + " files"; !strings.Contains(i.out.String(), want) {
-				t.Errorf("the application says\n%swant %s", i.out, want)
-			}
+			p := startFault(t, []string{"WAIT_FOR=none"}, prlimit("nofile="+limit)...)
+			p.runsOnce()
+			p.outHas("may open " + strings.Replace(limit, ":", " of ", 1) + " files")
 		}
 	})
 	t.Run("too few for Go", func(t *testing.T) {
 		t.Parallel()
-		struck(t, []string{"WAIT_FOR=none", "METRICS=127.0.0.1:1"}, prlimit("nofile=5:5")...).ends(runtimeCode)
+		startFault(t, []string{"WAIT_FOR=none", "METRICS=127.0.0.1:1"}, prlimit("nofile=5:5")...).ends(runtimeCode)
 	})
 }
 
@@ -74,34 +68,34 @@ func littleSpace(t *testing.T) {
 	for _, mode := range []string{replaces, supervises} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			target := newGated(t)
-			settings := []string{mode, "WAIT_FOR=" + target.url, "BACKOFF_MAX=50ms"}
-			i := struck(t, settings, prlimit("as=3000000000")...)
-			target.asked(t)
-			target.open()
-			i.out.until(t, "ready,")
-			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", i.pid()))
+			target := startSidecar(t, "")
+			settings := []string{mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms"}
+			p := startFault(t, settings, prlimit("as=3000000000")...)
+			target.isAskedAgain()
+			target.getReady(0)
+			p.untilOut("ready,")
+			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.pid()))
 			if err != nil || !strings.Contains(string(limits), "3000000000") {
 				t.Errorf("the limits are %v\n%s", err, limits)
 			}
-			i.starts()
-			struck(t, settings, prlimit("as=400000000")...).ends(runtimeCode)
+			p.runsOnce()
+			startFault(t, settings, prlimit("as=400000000")...).ends(runtimeCode)
 		})
 	}
 }
 
-// lacksThreads tells whether Go's runtime needed a thread and could not have it.
-func (i *init1) lacksThreads() bool {
-	return strings.Contains(i.log.String(), "failed to create new OS thread")
+// lacksThreads reports whether Go's runtime needed a thread and could not have it.
+func (p *process) lacksThreads() bool {
+	return strings.Contains(p.log.String(), "failed to create new OS thread")
 }
 
 // endsOrLacks checks the exit code, which is the runtime's when it lacks a thread,
 // or that of a signal which comes just then.
-func (i *init1) endsOrLacks(want int) {
-	i.Helper()
-	code := i.code()
-	if lacks := i.lacksThreads(); lacks && code != runtimeCode && code != -1 || !lacks && code != want {
-		i.Errorf("exit code is %d, want %d", code, want)
+func (p *process) endsOrLacks(want int) {
+	p.Helper()
+	code := p.code()
+	if lacks := p.lacksThreads(); lacks && code != runtimeCode && code != -1 || !lacks && code != want {
+		p.Errorf("exit code is %d, want %d", code, want)
 	}
 }
 
@@ -109,38 +103,40 @@ func noProcesses(t *testing.T) {
 	need(t, "prlimit", "setpriv")
 	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
 		for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM} {
-			a := &agent{TB: t, answer: readyFrom(3)}
+			a := newSidecar(t, agentAddr)
+			a.answer = readyFrom(3)
 			a.listen()
-			i := struck(t, []string{mode}, faultProgram(t), "nofork", strconv.Itoa(int(errno)))
+			p := startFault(t, []string{mode}, program(t, "fault"), "nofork", strconv.Itoa(int(errno)))
 			if mode == replaces {
-				i.starts()
-				a.close()
+				p.runsOnce()
+				a.refuse()
 				continue
 			}
-			i.ends(126)
-			i.tells("cannot run "+faultProgram(t)+": "+errno.Error(), "istio is gone")
+			p.ends(126)
+			p.logHas("cannot run "+program(t, "fault")+": "+errno.Error(), "istio is gone")
 			a.wasTold(1)
 		}
 	})
 	t.Run("pod", func(t *testing.T) {
 		inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
 			pids := newCgroup(t, "pids")
-			a := &agent{TB: t, answer: readyFrom(5)}
-			i := struck(t, []string{mode}, pids.enter()...)
-			i.log.until(t, "connection refused")
+			a := newSidecar(t, agentAddr)
+			a.answer = readyFrom(5)
+			p := startFault(t, []string{mode}, pids.enter()...)
+			p.untilLog("connection refused")
 			pids.set("pids.max", pids.get("pids.current"))
 			a.listen()
-			until(t, "the application, or the end", func() bool {
-				return i.lacksThreads() || a.told.Load() > 0 || i.out.String() != ""
+			eventually(t, "the application, or the end", func() bool {
+				return p.lacksThreads() || len(a.told()) > 0 || p.out.String() != ""
 			})
 			if mode == replaces {
-				i.send(unix.SIGTERM)
-				i.endsOrLacks(42)
+				p.send(unix.SIGTERM)
+				p.endsOrLacks(42)
 				return
 			}
-			i.endsOrLacks(126)
-			if !i.lacksThreads() {
-				i.tells("cannot run " + faultProgram(t) + ": resource temporarily unavailable")
+			p.endsOrLacks(126)
+			if !p.lacksThreads() {
+				p.logHas("cannot run " + program(t, "fault") + ": resource temporarily unavailable")
 				a.wasTold(1)
 			}
 		})
@@ -148,25 +144,25 @@ func noProcesses(t *testing.T) {
 	t.Run("pod, while the application runs", func(t *testing.T) {
 		inModes(t, []string{supervises}, func(t *testing.T, mode string) {
 			pids := newCgroup(t, "pids")
-			i := struck(t, []string{mode, "WAIT_FOR=none"}, pids.enter()...)
-			i.out.until(t, "ready,")
+			p := startFault(t, []string{mode, "WAIT_FOR=none"}, pids.enter()...)
+			p.untilOut("ready,")
 			pids.set("pids.max", pids.get("pids.current"))
 			for range 100 {
-				i.send(unix.SIGWINCH) // has no effect by default
+				p.send(unix.SIGWINCH) // has no effect by default
 			}
-			i.send(unix.SIGTERM)
-			i.endsOrLacks(42)
+			p.send(unix.SIGTERM)
+			p.endsOrLacks(42)
 		})
 	})
 	t.Run("user", func(t *testing.T) {
 		t.Parallel()
-		need(t, "root")
-		app := faultProgram(t)
+		needRoot(t)
+		app := program(t, "fault")
 		if err := os.Chmod(filepath.Dir(app), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		i := struck(t, []string{supervises, "WAIT_FOR=none"}, "setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1")
-		i.ends(runtimeCode)
-		i.tells("failed to create new OS thread")
+		p := startFault(t, []string{supervises, "WAIT_FOR=none"}, "setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1")
+		p.ends(runtimeCode)
+		p.logHas("failed to create new OS thread")
 	})
 }

@@ -2,9 +2,10 @@
 
 package tests
 
+// Faults: standard streams that are closed, full, or read by nobody.
+
 import (
 	"os"
-	"os/exec"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,27 +33,26 @@ func brokenStreams(t *testing.T) {
 			for _, ready := range []bool{true, false} {
 				t.Run(test.name+" "+mode+map[bool]string{true: "", false: " ended"}[ready], func(t *testing.T) {
 					t.Parallel()
-					file, target := t.TempDir()+"/started", newGated(t)
+					file, target := t.TempDir()+"/started", startSidecar(t, "")
 					app := `trap 'exit 42' TERM; echo started >>"$0"; while :; do sleep 0.05; done`
-					cmd := exec.CommandContext(t.Context(), "sh", "-c", test.through, "sh", binary, "--", "sh", "-c", app, file)
-					cmd.Env = append(target.env(), "PATH="+os.Getenv("PATH"), "STARTGATE_"+mode)
-					var std [2]*os.File
-					for i, open := range []func(testing.TB) *os.File{test.out, test.err} {
-						if open != nil {
-							std[i] = open(t)
-						}
+					cmd := command(append(target.settings(), mode), "sh", "-c", test.through, "sh", binary, "--", "sh", "-c", app, file)
+					if test.out != nil {
+						cmd.Stdout = test.out(t)
 					}
-					i := begin(t, cmd, std[:]...)
-					target.asked(t)
+					if test.err != nil {
+						cmd.Stderr = test.err(t)
+					}
+					p := start(t, cmd)
+					target.isAskedAgain()
 					if !ready {
-						i.send(unix.SIGTERM)
-						i.ends(128 + int(unix.SIGTERM))
+						p.send(unix.SIGTERM)
+						p.ends(128 + int(unix.SIGTERM))
 						return
 					}
-					target.open()
-					until(t, "the application", func() bool { return readIfThere(t, file) != "" })
-					i.send(unix.SIGTERM)
-					i.ends(42)
+					target.getReady(0)
+					eventually(t, "the application", func() bool { return readIfThere(t, file) != "" })
+					p.send(unix.SIGTERM)
+					p.ends(42)
 					if text := readIfThere(t, file); text != "started\n" {
 						t.Errorf("the application started so often:\n%s", text)
 					}

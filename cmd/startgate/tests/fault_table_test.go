@@ -2,6 +2,8 @@
 
 package tests
 
+// The table of faults: what happens, and the test that makes it happen.
+
 import (
 	"testing"
 

@@ -2,13 +2,10 @@
 
 package tests
 
+// What the tests of faults share: see the table in fault_table_test.go.
+
 import (
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,64 +21,38 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// buildFault compiles testdata/fault.c once for all tests.
-var buildFault = sync.OnceValues(func() (path string, err error) {
-	path = filepath.Join(filepath.Dir(binary), "fault")
-	out, err := exec.Command("cc", "-O1", "-static", "-o", path, "testdata/fault.c").CombinedOutput()
-	if err != nil {
-		err = fmt.Errorf("cannot compile: %w\n%s", err, out)
-	}
-	return path, err
-})
-
-// faultProgram returns the path of the compiled testdata/fault.c.
-func faultProgram(t testing.TB) string {
-	t.Helper()
-	need(t, "cc")
-	path, err := buildFault()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
-
-// The settings of the two modes.
+// The settings of the modes.
 const (
 	replaces   = "SUPERVISE=false"
 	supervises = "SUPERVISE=true"
 	quitsIstio = "QUIT=istio"
 )
 
-// struck starts startgate with these settings, without the prefix, in front of the
-// application of these tests. through is a command that becomes startgate.
-func struck(t testing.TB, settings []string, through ...string) *init1 {
+// startFault starts startgate with these settings in front of testdata/fault.c.
+// through is a command that becomes startgate.
+func startFault(t testing.TB, settings []string, through ...string) *process {
 	t.Helper()
-	argv := append(through, binary, "--", faultProgram(t), "app")
-	return begins(t, settings, argv...)
+	return startShown(t, settings, words(through, binary, "--", program(t, "fault"), "app")...)
 }
 
-// begins starts a command with these settings.
-func begins(t testing.TB, settings []string, argv ...string) *init1 {
+// startShown starts a command with these settings. If the test fails, it shows what
+// that has printed.
+func startShown(t testing.TB, settings []string, argv ...string) *process {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), argv[0], argv[1:]...)
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	for _, setting := range settings {
-		cmd.Env = append(cmd.Env, "STARTGATE_"+setting)
-	}
-	i := begin(t, cmd)
+	p := start(t, command(settings, argv...))
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("%s\n%s%s", cmd, i.out, i.log)
+			t.Log(p)
 		}
 	})
-	return i
+	return p
 }
 
 // inModes runs a test with the setting of each of these modes, in a network of its
 // own.
 func inModes(t *testing.T, modes []string, test func(t *testing.T, mode string)) {
 	t.Helper()
-	need(t, "root")
+	needRoot(t)
 	for _, mode := range modes {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
@@ -91,35 +62,25 @@ func inModes(t *testing.T, modes []string, test func(t *testing.T, mode string))
 	}
 }
 
-// starts waits for the application, and checks that it started once, that a signal
+// runsOnce waits for the application, and checks that it started once, that a signal
 // reaches it, and that its code is startgate's.
-func (i *init1) starts() {
-	i.Helper()
-	i.out.until(i, "ready,")
-	i.send(unix.SIGTERM)
-	i.ends(42)
-	if out := i.out.String(); strings.Count(out, "ready,") != 1 || strings.Count(out, "got TERM") != 1 {
-		i.Errorf("the application says\n%s", out)
+func (p *process) runsOnce() {
+	p.Helper()
+	p.untilOut("ready,")
+	p.send(unix.SIGTERM)
+	p.ends(42)
+	if out := p.out.String(); strings.Count(out, "ready,") != 1 || strings.Count(out, "got TERM") != 1 {
+		p.Errorf("the application was started more than once, or has not got TERM once")
 	}
 }
 
-// yields sends TERM, which ends the wait.
-func (i *init1) yields() {
-	i.Helper()
-	i.send(unix.SIGTERM)
-	i.ends(128 + int(unix.SIGTERM))
-	i.tells("ended by SIGTERM")
-	if out := i.out.String(); out != "" {
-		i.Errorf("the application was started, and says\n%s", out)
-	}
-}
-
-// tells checks that the log has these texts.
-func (i *init1) tells(texts ...string) {
-	i.Helper()
-	for _, text := range texts {
-		if !strings.Contains(i.log.String(), text) {
-			i.Errorf("the log does not say %q", text)
-		}
+// stopsWaiting sends TERM, which ends the wait.
+func (p *process) stopsWaiting() {
+	p.Helper()
+	p.send(unix.SIGTERM)
+	p.ends(128 + int(unix.SIGTERM))
+	p.logHas("ended by SIGTERM")
+	if p.out.String() != "" {
+		p.Errorf("the application was started")
 	}
 }

@@ -2,13 +2,11 @@
 
 package tests
 
+// Benchmark: how soon after readiness the application starts.
+
 import (
-	"bytes"
-	"context"
 	"errors"
 	"fmt"
-	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,46 +15,9 @@ import (
 	"time"
 )
 
-// stamp is an application that says when it began.
-const stamp = `
-#include <stdio.h>
-#include <time.h>
-int main(void) {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	printf("%lld%09ld\n", (long long)now.tv_sec, now.tv_nsec);
-	return 0;
-}`
-
-// buildStamp compiles it, static where that is possible: the time that a dynamic
-// linker takes is not the wrapper's.
-var buildStamp = sync.OnceValues(func() (path string, err error) {
-	path = filepath.Join(filepath.Dir(binary), "stamp")
-	for _, how := range []string{"-static", "-O1"} {
-		cmd := exec.Command("cc", how, "-x", "c", "-o", path, "-")
-		cmd.Stdin = strings.NewReader(stamp)
-		if out, failed := cmd.CombinedOutput(); failed != nil {
-			err = fmt.Errorf("cannot compile: %w\n%s", failed, out)
-			continue
-		}
-		return path, nil
-	}
-	return "", err
-})
-
-func stampPath(b *testing.B) string {
-	b.Helper()
-	need(b, "cc")
-	path, err := buildStamp()
-	if err != nil {
-		b.Fatal(err)
-	}
-	return path
-}
-
-// befores are what the sidecar does until it is ready: it refuses connections, or
+// beforeReady are what the sidecar does until it is ready: it refuses connections, or
 // answers 503.
-var befores = []struct {
+var beforeReady = []struct {
 	name    string
 	listens bool
 }{{"refused", false}, {"503", true}}
@@ -70,45 +31,35 @@ type handover struct {
 
 var errEarly = errors.New("the application starts before the sidecar is ready")
 
-// handOver starts an application beside a sidecar that is ready after some time.
-func (w wrapper) handOver(b *testing.B, app string, port int, listens bool, after time.Duration) (s handover, err error) {
-	sidecar, err := newStandIn(port)
-	if err != nil {
-		return s, err
-	}
-	defer sidecar.stop()
+// handOver starts testdata/stamp.c beside a sidecar at this address that is ready
+// after some time.
+func (w wrapper) handOver(b *testing.B, addr string, listens bool, after time.Duration) (s handover, err error) {
+	sidecar := newSidecar(b, addr)
+	defer sidecar.listener.Close()
 	if listens {
-		if err := sidecar.listen(); err != nil {
-			return s, err
-		}
+		sidecar.listen()
 	}
-	ctx, cancel := context.WithTimeout(b.Context(), after+patience)
-	defer cancel()
-	var out, log bytes.Buffer
-	cmd := w.command(ctx, b, sidecar, app)
-	cmd.Stdout, cmd.Stderr, cmd.WaitDelay = &out, &log, time.Second
-	began := time.Now()
-	if err := cmd.Start(); err != nil {
-		return s, err
-	}
+	p := start(b, w.command(sidecar, program(b, "stamp")))
 	time.Sleep(after)
-	ready, err := sidecar.getsReady(listens)
-	waited := cmd.Wait()
-	if ctx.Err() != nil {
+	ready := sidecar.getReady(0)
+	if !listens {
+		sidecar.listen()
+	}
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		p.kill()
 		return s, fmt.Errorf("the application has not started %v after the sidecar is ready", patience)
 	}
-	if err == nil && waited != nil {
-		err = fmt.Errorf("%w\n%s", waited, &log)
+	if code := p.code(); code != 0 {
+		return s, fmt.Errorf("exit code is %d\n%s", code, p)
 	}
-	if err != nil {
-		return s, err
-	}
-	s.wall = time.Since(began)
-	s.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-	s.requests = int(sidecar.requests.Load())
-	words := strings.Fields(out.String())
+	s.wall = p.took
+	s.cpu = p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	s.requests = int(sidecar.asked.Load())
+	words := strings.Fields(p.out.String())
 	if len(words) == 0 {
-		return s, fmt.Errorf("the application does not start\n%s", &log)
+		return s, fmt.Errorf("the application does not start\n%s", p)
 	}
 	at, err := strconv.ParseInt(words[len(words)-1], 10, 64)
 	if err != nil {
@@ -127,11 +78,11 @@ func (w wrapper) handOver(b *testing.B, app string, port int, listens bool, afte
 // half of a core idle. The p99 of fewer than 100 starts is the worst: -benchtime=4x
 // makes four rounds.
 func BenchmarkHandover(b *testing.B) {
-	app := stampPath(b)
-	for _, before := range befores {
+	program(b, "stamp") // or the benchmark is skipped
+	for _, before := range beforeReady {
 		b.Run(before.name, func(b *testing.B) {
 			beside(b, func(b *testing.B, w wrapper) {
-				first, err := w.handOver(b, app, 0, before.listens, time.Second/2)
+				first, err := w.handOver(b, "", before.listens, time.Second/2)
 				if err != nil {
 					w.cannot(b, err.Error())
 				}
@@ -139,7 +90,7 @@ func BenchmarkHandover(b *testing.B) {
 				var delays []time.Duration
 				requests := 0
 				for b.Loop() {
-					for _, s := range w.round(b, app, before.listens, every) {
+					for _, s := range w.round(b, before.listens, every) {
 						delays = append(delays, s.delay)
 						requests += s.requests
 					}
@@ -154,14 +105,14 @@ func BenchmarkHandover(b *testing.B) {
 }
 
 // round starts applications for six seconds, and returns what came of each.
-func (w wrapper) round(b *testing.B, app string, listens bool, every time.Duration) []handover {
+func (w wrapper) round(b *testing.B, listens bool, every time.Duration) []handover {
 	starts := max(5, int(6*time.Second/every))
 	all, errs := make([]handover, starts), make([]error, starts)
 	var running sync.WaitGroup
 	for i := range all {
 		running.Go(func() {
 			time.Sleep(time.Duration(i) * every)
-			all[i], errs[i] = w.handOver(b, app, 0, listens, readyAt(i*53%starts, starts))
+			all[i], errs[i] = w.handOver(b, "", listens, readyAt(i*53%starts, starts))
 		})
 	}
 	running.Wait()

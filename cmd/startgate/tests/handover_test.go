@@ -2,6 +2,8 @@
 
 package tests
 
+// How often Istio's agent is asked until it is ready, and what is knocked at meanwhile.
+
 import (
 	"strings"
 	"testing"
@@ -11,25 +13,29 @@ import (
 // script is what a stand-in sidecar does: its agent answers 503 from up on, and
 // 200 from ready on; lead before that, its health port begins to listen, as
 // Envoy's does. With a negative lead it never does.
-type script struct{ up, ready, lead time.Duration }
+type script struct {
+	up, ready, lead time.Duration
+	knocks          int // it is not ready before the debug log has so many answered knocks
+}
 
 // play starts startgate with these settings and a sidecar beside it. It returns
 // how long after the sidecar was ready the application started, and how many
 // requests the sidecar answered.
-func (s script) play(t testing.TB, settings ...string) (r *run, delay time.Duration, requests int) {
+func (s script) play(t testing.TB, settings ...string) (p *process, delay time.Duration, requests int) {
 	t.Helper()
-	var agent sidecar
-	r = startGate(t, settings)
-	time.Sleep(time.Until(r.began.Add(s.up)))
-	agent.listen(t, agentAddr)
-	defer agent.stop()
-	time.Sleep(time.Until(r.began.Add(s.ready - max(s.lead, 0))))
-	ready := agent.getsReady(max(s.lead, 0))
+	agent := newSidecar(t, agentAddr)
+	defer agent.listener.Close()
+	p = startDate(t, settings)
+	time.Sleep(time.Until(p.began.Add(s.up)))
+	agent.listen()
+	time.Sleep(time.Until(p.began.Add(s.ready - max(s.lead, 0))))
 	if s.lead >= 0 {
 		defer listenOn(t, healthAddr).Close()
 	}
-	delay = r.started().Sub(ready)
-	return r, delay, int(agent.requests.Load())
+	eventually(p, "the knocks", func() bool { return strings.Count(p.log.String(), "knocked=true") >= s.knocks })
+	ready := agent.getReady(max(s.lead, 0))
+	delay = p.startedAt().Sub(ready)
+	return p, delay, int(agent.asked.Load())
 }
 
 // leads are how long before it is ready a sidecar may listen on its health port, and
@@ -51,22 +57,23 @@ func readyAt(i, n int) time.Duration {
 // The sidecar is asked seldom, and the application starts after it is ready. How soon
 // after it, says BenchmarkHandoverIstio.
 func TestHandover(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	for _, test := range leads {
 		t.Run(test.lead.String(), func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
-			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead}
-			r, delay, requests := s.play(t, "LOG_LEVEL=debug")
+			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead, knocks: 2}
+			p, delay, requests := s.play(t, "LOG_LEVEL=debug")
 			t.Logf("started %v after ready, %d requests", delay, requests)
 			if delay < 0 {
-				t.Errorf("started %v before the sidecar was ready\n%s", -delay, &r.log)
+				p.Errorf("started %v before the sidecar was ready", -delay)
 			}
-			if requests > test.requests {
-				t.Errorf("the sidecar had %d requests, want at most %d\n%s", requests, test.requests, &r.log)
+			// On a busy machine the sidecar is late, and asked meanwhile.
+			if most := test.requests + int(max(0, p.took-3*time.Second)/(100*time.Millisecond)); requests > most {
+				p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
 			}
-			if n := strings.Count(r.log.String(), "knocked=true"); n != 2 {
-				t.Errorf("%d knocks were answered, want 2: at the agent's port and at the health port\n%s", n, &r.log)
+			if n := strings.Count(p.log.String(), "knocked=true"); n != 2 {
+				p.Errorf("%d knocks were answered, want 2: at the agent's port and at the health port", n)
 			}
 		})
 	}
@@ -75,7 +82,7 @@ func TestHandover(t *testing.T) {
 // An address that answers all along gives nothing to knock at, and is asked no more
 // often for that.
 func TestHandoverWithoutKnock(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	for i := range 2 {
 		s := script{ready: readyAt(i, 2), lead: -1}
 		t.Run(s.ready.String(), func(t *testing.T) {

@@ -2,6 +2,8 @@
 
 package tests
 
+// Benchmark: how soon after Istio's agent is ready the application starts.
+
 import (
 	"sync"
 	"testing"
@@ -14,7 +16,8 @@ import (
 // Envoy's health port, at which startgate knocks, listens just when the agent gets
 // ready, or a lead before. A round is 20 starts of date(1), one every 150 ms.
 func BenchmarkHandoverIstio(b *testing.B) {
-	need(b, "root", "date")
+	needRoot(b)
+	need(b, "date")
 	for _, test := range leads {
 		b.Run("lead="+test.lead.String(), func(b *testing.B) {
 			const starts, every = 20, 150 * time.Millisecond

@@ -1,13 +1,20 @@
 package tests
 
+// What all tests share: the binary under test, the C programs, and what they need of
+// the machine.
+
 import (
 	"errors"
+	"flag"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
 	"testing"
 )
 
@@ -17,7 +24,8 @@ const (
 	codeFailed  = 125
 )
 
-// binary is startgate as users have it, built once for all tests.
+// binary is startgate as users have it, built once for all tests. Beside it are the
+// C programs.
 var binary string
 
 func TestMain(m *testing.M) {
@@ -25,7 +33,16 @@ func TestMain(m *testing.M) {
 }
 
 func testMain(m *testing.M) int {
+	shield()
+	// Most of the time the tests that run in parallel sleep. -parallel decides otherwise.
+	if err := flag.Set("test.parallel", "8"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
 	dir, err := os.MkdirTemp("", "startgate")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) // some tests run as another user
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -41,46 +58,71 @@ func testMain(m *testing.M) int {
 	return m.Run()
 }
 
-// need skips a test on a machine without one of these commands, or without root
-// for "root". With NOSKIP=1, as in CI, it fails instead.
-func need(t testing.TB, what ...string) {
-	t.Helper()
-	for _, name := range what {
-		_, err := exec.LookPath(name)
-		if name == "root" {
-			err = nil
-			if os.Getuid() != 0 {
-				err = os.ErrPermission
-			}
-		}
-		switch {
-		case err == nil:
-		case os.Getenv("NOSKIP") != "":
-			t.Fatalf("needs %s", name)
-		default:
-			t.Skipf("needs %s", name)
+// shield makes this process catch the signals that it was started to ignore, as nohup
+// and a shell's background jobs are: what is ignored here, every program of the tests
+// would ignore too; what is caught has its default effect there.
+func shield() {
+	status, _ := os.ReadFile("/proc/self/status")
+	_, mask, _ := strings.Cut(string(status), "\nSigIgn:\t")
+	ignored, _ := strconv.ParseUint(strings.Fields(mask + " 0")[0], 16, 64)
+	for number := range 31 {
+		if ignored&(1<<number) != 0 {
+			signal.Notify(make(chan os.Signal, 1), syscall.Signal(number+1))
 		}
 	}
 }
 
-// outputOf runs the real binary, and returns all that it writes.
-func outputOf(t *testing.T, settings []string, args ...string) string {
+// compiled has a function for each C program, which compiles it once.
+var compiled sync.Map
+
+// program returns the path of the compiled testdata/NAME.c. Where that is possible it
+// is linked without anything that it would have to load.
+func program(t testing.TB, name string) string {
 	t.Helper()
-	cmd := exec.CommandContext(t.Context(), binary, args...)
-	cmd.Env = settings
-	out, err := cmd.CombinedOutput()
-	if err != nil && cmd.ProcessState == nil {
+	need(t, "cc")
+	path := filepath.Join(filepath.Dir(binary), name)
+	once, _ := compiled.LoadOrStore(name, sync.OnceValue(func() error {
+		var err error
+		for _, how := range []string{"-static", "-O1"} {
+			out, failed := exec.Command("cc", "-O1", how, "-o", path, "testdata/"+name+".c").CombinedOutput()
+			if failed == nil {
+				return nil
+			}
+			err = fmt.Errorf("cannot compile %s.c: %w\n%s", name, failed, out)
+		}
+		return err
+	}))
+	if err := once.(func() error)(); err != nil {
 		t.Fatal(err)
 	}
-	return string(out)
+	return path
 }
 
-// readyServer returns the URL of a server that says yes at once.
-func readyServer(t testing.TB) string {
+// need skips a test on a machine without one of these commands.
+func need(t testing.TB, commands ...string) {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-	t.Cleanup(server.Close)
-	return server.URL
+	for _, name := range commands {
+		if _, err := exec.LookPath(name); err != nil {
+			skip(t, "needs "+name)
+		}
+	}
+}
+
+// needRoot skips a test that another user than root runs.
+func needRoot(t testing.TB) {
+	t.Helper()
+	if os.Getuid() != 0 {
+		skip(t, "needs root")
+	}
+}
+
+// skip skips a test. With NOSKIP=1, as in CI, the test fails instead.
+func skip(t testing.TB, why string) {
+	t.Helper()
+	if os.Getenv("NOSKIP") != "" {
+		t.Fatal(why)
+	}
+	t.Skip(why)
 }
 
 func readIfThere(t *testing.T, file string) string {

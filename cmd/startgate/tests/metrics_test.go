@@ -1,10 +1,10 @@
 package tests
 
+// STARTGATE_METRICS: what is served and written, and that it costs nothing else.
+
 import (
-	"bufio"
 	"bytes"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -36,25 +36,13 @@ func scrape(t *testing.T, addr, accept string) (string, http.Header) {
 // The metrics are served while startgate waits, and written at the hand-over and
 // at the end.
 func TestMetrics(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	file, gate := filepath.Join(dir, "app.prom"), filepath.Join(dir, "gate")
-	addr := "127.0.0.1:" + freePort(t)
-	leaver := newLeaver(t, quitsAtOnce)
-	cmd := exec.CommandContext(t.Context(), binary, "--", "sh", "-c", "trap 'exit 3' USR1; cat "+file+" >"+dir+"/at-handover; kill -USR1 $PPID; sleep 9 >/dev/null 2>&1 & wait")
-	cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "STARTGATE_WAIT_FOR=file://" + gate,
-		"STARTGATE_METRICS=" + addr + "," + file, "STARTGATE_QUIT=" + leaver.url,
-	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() && !strings.Contains(lines.Text(), "is not ready yet") {
-	}
+	addr, quits := freeAddr(t), startSidecar(t, "")
+	p := startGate(t, []string{"WAIT_FOR=file://" + gate, "METRICS=" + addr + "," + file, "QUIT=" + quits.url()},
+		"sh", "-c", "trap 'exit 3' USR1; cat "+file+" >"+dir+"/at-handover; kill -USR1 $PPID; sleep 9 >/dev/null 2>&1 & wait")
+	p.untilLog("is not ready yet")
 
 	text, _ := scrape(t, addr, "")
 	for _, want := range []string{
@@ -75,12 +63,7 @@ func TestMetrics(t *testing.T) {
 	if err := os.WriteFile(gate, []byte("open"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for lines.Scan() {
-	}
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 3 {
-		t.Errorf("exit code is %d, want the application's 3", code)
-	}
+	p.ends(3)
 	handover, err := os.ReadFile(filepath.Join(dir, "at-handover"))
 	if err != nil {
 		t.Fatal(err)
@@ -95,8 +78,8 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		"startgate_app_exit_code 3\n",
 		`startgate_probes_total{outcome="ready",target="file://` + gate + `"} 1`,
-		`startgate_quits_total{outcome="accepted",target="` + leaver.url + `"} 1`,
-		`startgate_quit_seconds{target="` + leaver.url + `"} `,
+		`startgate_quits_total{outcome="accepted",target="` + quits.url() + `"} 1`,
+		`startgate_quit_seconds{target="` + quits.url() + `"} `,
 		`startgate_signals_forwarded_total{signal="SIGUSR1"} 1`,
 	} {
 		if !strings.Contains(string(end), want) {
@@ -114,10 +97,10 @@ func TestMetricsWithoutAStart(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{{"--wait"}, {"--", broken}} {
-		out := outputOf(t, []string{"STARTGATE_WAIT_FOR=file://" + broken, "STARTGATE_METRICS=" + file}, args...)
+		p := runToEnd(t, command([]string{"WAIT_FOR=file://" + broken, "METRICS=" + file}, append([]string{binary}, args...)...))
 		text := readIfThere(t, file)
 		if !strings.Contains(text, "startgate_handover_timestamp_seconds 0\n") || !strings.Contains(text, `outcome="ready"`) {
-			t.Errorf("%q: the file is\n%s\nand the log\n%s", args, text, out)
+			p.Errorf("the file is\n%s", text)
 		}
 		os.Remove(file)
 	}
@@ -125,7 +108,8 @@ func TestMetricsWithoutAStart(t *testing.T) {
 
 // What cannot be done about metrics is a warning, and the application starts.
 func TestMetricsThatCannotBe(t *testing.T) {
-	busy := strings.TrimPrefix(newLeaver(t, quitsAtOnce).url, "http://")
+	t.Parallel()
+	busy := startSidecar(t, "").addr
 	for where, want := range map[string]string{
 		busy:               "cannot serve metrics at " + busy + ": address already in use",
 		"192.0.2.1:80":     "cannot serve metrics at 192.0.2.1:80: cannot assign requested address",
@@ -133,10 +117,9 @@ func TestMetricsThatCannotBe(t *testing.T) {
 		"/missing/x.prom":  "cannot write metrics to /missing/x.prom: no such file or directory",
 		"/dev/full/x.prom": "cannot write metrics to /dev/full/x.prom: not a directory",
 	} {
-		code, log, _ := supervised(t, []string{"STARTGATE_METRICS=" + where}, "sh", "-c", "exit 7")
-		if code != 7 || !strings.Contains(log, `level=WARN msg="`+want) {
-			t.Errorf("%s: exit code is %d, want 7 and a warning %q; log:\n%s", where, code, want, log)
-		}
+		p := startGate(t, []string{"WAIT_FOR=none", "METRICS=" + where}, "sh", "-c", "exit 7")
+		p.ends(7)
+		p.logHas(`level=WARN msg="` + want)
 	}
 	for where, want := range map[string]string{
 		"x.prom":     `"x.prom" is not an address or an absolute path: write it like :9102 or /path/x.prom`,
@@ -147,56 +130,44 @@ func TestMetricsThatCannotBe(t *testing.T) {
 		":9102,,/x":  `"" is not an address`,
 		":9102,:a/b": `":a/b" is not an address`,
 	} {
-		code, log, _ := supervised(t, []string{"STARTGATE_METRICS=" + where}, "true")
-		if code != codeFailed || !strings.Contains(log, want) {
-			t.Errorf("%s: exit code is %d, want 125 and %q; log:\n%s", where, code, want, log)
-		}
+		p := startGate(t, []string{"WAIT_FOR=none", "METRICS=" + where}, "true")
+		p.ends(codeFailed)
+		p.logHas(want)
 	}
 }
 
 // A disk that is full or read-only costs the metrics, and nothing else.
 func TestMetricsOnABadDisk(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	needRoot(t)
+	need(t, "unshare", "mount")
 	for setUp, want := range map[string]string{
 		`mount -t tmpfs -o size=4k none "$2"; head -c 4096 /dev/zero >"$2/rest"`: "no space left on device",
 		`mount -t tmpfs -o ro none "$2"`:                                         "read-only file system",
 	} {
 		dir := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-ec", setUp+`
-exec env STARTGATE_WAIT_FOR=none STARTGATE_METRICS="$2/x.prom" "$1" sh -c "exit 7"`, "sh", binary, dir)
-		out, err := cmd.CombinedOutput()
-		if cmd.ProcessState.ExitCode() != 7 || !strings.Contains(string(out), "cannot write metrics to "+dir+"/x.prom: "+want) {
-			t.Errorf("%v, want exit status 7 and a warning %q:\n%s", err, want, out)
-		}
+		p := start(t, command([]string{"WAIT_FOR=none", "METRICS=" + dir + "/x.prom"},
+			"unshare", "--mount", "sh", "-ec", setUp+`; exec "$1" sh -c "exit 7"`, "sh", binary, dir))
+		p.ends(7)
+		p.logHas("cannot write metrics to " + dir + "/x.prom: " + want)
 	}
 }
 
 // A file of a whole run, with all its metrics, passes promtool's check.
 func TestMetricsPromtool(t *testing.T) {
+	t.Parallel()
 	need(t, "promtool")
 	file := filepath.Join(t.TempDir(), "x.prom")
-	quits := newLeaver(t, quitsAtOnce)
-	settings := []string{"STARTGATE_WAIT_FOR=" + readyServer(t), "STARTGATE_METRICS=" + file, "STARTGATE_QUIT=" + quits.url}
-	code, log, _ := supervised(t, settings, "sh", "-c", "trap 'exit 3' USR1; kill -USR1 $PPID; sleep 9 >/dev/null 2>&1 & wait")
+	s := startReady(t, "")
+	p := startGate(t, []string{"WAIT_FOR=" + s.url(), "METRICS=" + file, "QUIT=" + s.url()},
+		"sh", "-c", "trap 'exit 3' USR1; kill -USR1 $PPID; sleep 9 >/dev/null 2>&1 & wait")
+	p.ends(3)
 	text := readIfThere(t, file)
-	if code != 3 || strings.Count(text, "# TYPE startgate_") != 11 {
-		t.Errorf("exit code is %d, want 3, and the file has not all metrics; log:\n%s\nfile:\n%s", code, log, text)
+	if strings.Count(text, "# TYPE startgate_") != 11 {
+		t.Errorf("the file has not all metrics:\n%s", text)
 	}
 	check := exec.CommandContext(t.Context(), "promtool", "check", "metrics")
 	check.Stdin = strings.NewReader(text)
 	if out, err := check.CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("%v\n%s", err, out)
 	}
-}
-
-// freePort is a port that nobody uses.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	_, port, _ := net.SplitHostPort(listener.Addr().String())
-	return port
 }

@@ -2,34 +2,30 @@
 
 package tests
 
+// Whether there is a sidecar at all, in network namespaces, where the name istio and
+// its ports can be used and traffic can be redirected as in a pod.
+
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"os"
 	"os/exec"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
-)
 
-// The tests here and in handover_test.go run the real binary in network
-// namespaces, where the name istio and its ports can be used and traffic can be
-// redirected as in a pod.
+	"golang.org/x/sys/unix"
+)
 
 // enterNetwork moves the calling goroutine to a thread in a network namespace of
 // its own: what the goroutine itself listens on and the processes that it starts
 // are in there.
 func enterNetwork(t testing.TB) {
 	t.Helper()
-	need(t, "root")
+	needRoot(t)
 	runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
 	if err := ownNetwork(); err != nil {
 		t.Fatal(err)
@@ -70,173 +66,63 @@ func setUp(t testing.TB, script string) {
 	}
 }
 
-// Istio's addresses.
-const (
-	agentAddr  = "127.0.0.1:15020"
-	healthAddr = "127.0.0.1:15021" // where startgate knocks
-	proxyAddr  = "0.0.0.0:15001"   // where the redirect goes
-)
-
-// sidecar stands in for Istio's agent.
-type sidecar struct {
-	readyAt  atomic.Int64 // in Unix nanoseconds; 0 is never
-	requests atomic.Int64
-	servers  []*http.Server
-}
-
-func (s *sidecar) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	s.requests.Add(1)
-	at := s.readyAt.Load()
-	switch {
-	case r.URL.Path != "/healthz/ready":
-		w.WriteHeader(http.StatusNotFound)
-	case at == 0 || time.Now().UnixNano() < at:
-		http.Error(w, "config not received from XDS server", http.StatusServiceUnavailable)
-	}
-}
-
-// getsReady makes s say so in a while, and returns when.
-func (s *sidecar) getsReady(in time.Duration) time.Time {
-	at := time.Now().Add(in)
-	s.readyAt.Store(at.UnixNano())
-	return at
-}
-
-// listen makes s answer on addr. It must be called by the goroutine that is in
-// the network namespace.
-func (s *sidecar) listen(t testing.TB, addr string) {
-	t.Helper()
-	listener := listenOn(t, addr)
-	server := &http.Server{Handler: s}
-	go server.Serve(listener)
-	s.servers = append(s.servers, server)
-	t.Cleanup(s.stop)
-}
-
-// stop ends all its servers.
-func (s *sidecar) stop() {
-	for _, server := range s.servers {
-		server.Close()
-	}
-}
-
-// listenOn makes the kernel accept connections to addr.
-func listenOn(t testing.TB, addr string) net.Listener {
-	t.Helper()
-	listener, err := net.Listen("tcp", addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { listener.Close() })
-	return listener
-}
-
-// run is startgate, started in front of date, which tells when it began.
-type run struct {
-	testing.TB
-	cmd    *exec.Cmd
-	began  time.Time
-	stdout bytes.Buffer
-	log    journal
-}
-
-// journal is a log that can be read while it is written.
-type journal struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.text.String()
-}
-
-// startGate starts startgate with these settings, without the prefix, and no
-// others. through is a command that starts it, if any.
-func startGate(t testing.TB, settings []string, through ...string) *run {
+// startDate starts startgate with these settings in front of date, which says when it
+// began. through is a command that becomes startgate.
+func startDate(t testing.TB, settings []string, through ...string) *process {
 	t.Helper()
 	need(t, "date")
-	argv := append(through, binary, "--", "date", "+%s%N")
-	r := &run{TB: t, cmd: exec.CommandContext(t.Context(), argv[0], argv[1:]...)}
-	r.cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	for _, setting := range settings {
-		r.cmd.Env = append(r.cmd.Env, "STARTGATE_"+setting)
-	}
-	r.cmd.Stdout, r.cmd.Stderr = &r.stdout, &r.log
-	r.began = time.Now()
-	if err := r.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	return r
+	return start(t, command(settings, words(through, binary, "--", "date", "+%s%N")...))
 }
 
-// until waits until the log has this text.
-func (r *run) until(text string) {
-	r.Helper()
-	for deadline := time.Now().Add(patience); !strings.Contains(r.log.String(), text); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			r.Fatalf("the log never says %q:\n%s", text, &r.log)
-		}
-	}
-}
-
-// code waits for the end and returns the exit code.
-func (r *run) code() int {
-	r.Helper()
-	var exit *exec.ExitError
-	if err := r.cmd.Wait(); err != nil && !errors.As(err, &exit) {
-		r.Fatal(err)
-	}
-	return r.cmd.ProcessState.ExitCode()
-}
-
-// started waits for the application and returns when it started.
-func (r *run) started() time.Time {
-	r.Helper()
-	code := r.code()
-	at, err := strconv.ParseInt(strings.TrimSpace(r.stdout.String()), 10, 64)
+// startedAt waits for date and returns when it started.
+func (p *process) startedAt() time.Time {
+	p.Helper()
+	code := p.code()
+	at, err := strconv.ParseInt(strings.TrimSpace(p.out.String()), 10, 64)
 	if code != 0 || err != nil {
-		r.Fatalf("the application did not start: code %d, %v\n%s", code, err, &r.log)
+		p.Fatalf("the application did not start: code %d, %v", code, err)
 	}
 	return time.Unix(0, at)
 }
 
+// startsAfter waits for date, which must not have started earlier.
+func (p *process) startsAfter(ready time.Time) {
+	p.Helper()
+	if early := ready.Sub(p.startedAt()); early > 0 {
+		p.Errorf("started %v too early", early)
+	}
+}
+
 // waitsInVain waits for the end, which must be that the time was up.
-func (r *run) waitsInVain() {
-	r.Helper()
-	if code := r.code(); code != codeTimeout || r.stdout.Len() > 0 {
-		r.Errorf("code %d and output %q, want %d and none\n%s", code, &r.stdout, codeTimeout, &r.log)
+func (p *process) waitsInVain() {
+	p.Helper()
+	p.ends(codeTimeout)
+	if p.out.String() != "" {
+		p.Errorf("the application was started")
 	}
 }
 
-// says checks that the log has these texts and none of the others.
-func (r *run) says(has, hasNot []string) {
-	r.Helper()
-	for _, text := range has {
-		if !strings.Contains(r.log.String(), text) {
-			r.Errorf("the log does not say %q:\n%s", text, &r.log)
-		}
+// ownNetwork moves the calling thread to a new network that has a loopback
+// interface and nothing else.
+func ownNetwork() error {
+	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
+		return os.NewSyscallError("unshare", err)
 	}
-	for _, text := range hasNot {
-		if strings.Contains(r.log.String(), text) {
-			r.Errorf("the log says %q:\n%s", text, &r.log)
-		}
+	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return os.NewSyscallError("socket", err)
 	}
+	defer unix.Close(socket)
+	loopback, err := unix.NewIfreq("lo")
+	if err != nil {
+		return err
+	}
+	loopback.SetUint16(unix.IFF_UP)
+	return os.NewSyscallError("ioctl", unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, loopback))
 }
 
-// inVain is a time-out after which a test knows that startgate goes on waiting,
-// and soon what it means by at once.
-const (
-	inVain = "TIMEOUT=1s"
-	soon   = 1200 * time.Millisecond // half a second for the symptom, on a busy machine
-)
+// inVain is a time-out after which a test knows that startgate goes on waiting.
+const inVain = "TIMEOUT=1s"
 
 const (
 	skips     = `istio is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty)`
@@ -248,7 +134,8 @@ const (
 // The annotation is set and empty: there is no sidecar, unless something shows
 // that there is.
 func TestNotInjected(t *testing.T) {
-	need(t, "root", "ip", "iptables")
+	needRoot(t)
+	need(t, "ip", "iptables")
 	for _, test := range []struct {
 		name    string
 		setup   string
@@ -274,39 +161,43 @@ func TestNotInjected(t *testing.T) {
 			for _, addr := range test.listens {
 				listenOn(t, addr)
 			}
-			r := startGate(t, []string{"SIDECAR_STATUS=", inVain})
 			if test.waits {
-				r.waitsInVain()
-			} else if took := r.started().Sub(r.began); took > soon {
-				t.Errorf("started after %v\n%s", took, &r.log)
+				p := startDate(t, []string{"SIDECAR_STATUS=", inVain})
+				p.waitsInVain()
+				p.logHas(test.has...)
+				p.logHasNot(test.hasNot...)
+				return
 			}
-			r.says(test.has, test.hasNot)
+			p := startDate(t, []string{"SIDECAR_STATUS="})
+			if took := p.startedAt().Sub(p.began); took > soon {
+				p.Errorf("started after %v", took)
+			}
+			p.logHas(test.has...)
+			p.logHasNot(test.hasNot...)
 		})
 	}
 }
 
 // What was warned of comes up, and was worth the wait.
 func TestNotInjectedAndReady(t *testing.T) {
-	need(t, "root", "ip", "iptables")
+	needRoot(t)
+	need(t, "ip", "iptables")
 	for _, setup := range []string{"", redirect} {
 		t.Run(fmt.Sprintf("redirected %t", setup != ""), func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
 			setUp(t, setup)
-			var agent sidecar
+			agent := newSidecar(t, agentAddr)
 			if setup == "" {
-				agent.listen(t, agentAddr)
+				agent.listen()
 			}
-			r := startGate(t, []string{"SIDECAR_STATUS="})
-			r.until("istio is not ready yet")
+			p := startDate(t, []string{"SIDECAR_STATUS="})
+			p.untilLog("istio is not ready yet")
 			if setup != "" {
-				agent.listen(t, agentAddr)
+				agent.listen()
 			}
-			r.until("status 503")
-			ready := agent.getsReady(0)
-			if at := r.started(); at.Before(ready) {
-				t.Errorf("started %v too early", ready.Sub(at))
-			}
+			p.untilLog("status 503")
+			p.startsAfter(agent.getReady(0))
 		})
 	}
 }
@@ -314,12 +205,12 @@ func TestNotInjectedAndReady(t *testing.T) {
 // Only the name istio is skipped: other targets are waited for in every case, and
 // so is Istio's address when it is given as such.
 func TestNotInjectedOtherTargets(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	for _, list := range []string{"http://localhost:15020/healthz/ready", "istio,tcp://127.0.0.1:7000", "tcp://127.0.0.1:7000,istio"} {
 		t.Run(list, func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
-			startGate(t, []string{"SIDECAR_STATUS=", "WAIT_FOR=" + list, inVain}).waitsInVain()
+			startDate(t, []string{"SIDECAR_STATUS=", "WAIT_FOR=" + list, inVain}).waitsInVain()
 		})
 	}
 }
@@ -327,16 +218,17 @@ func TestNotInjectedOtherTargets(t *testing.T) {
 // A program whose queue of connections is full is a sign too, and the look for one
 // takes no longer than a probe: the kernel alone would try for two minutes.
 func TestNotInjectedQueueFull(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
 	fillQueue(t, 15020)
-	r := startGate(t, []string{"SIDECAR_STATUS=", "ATTEMPT_TIMEOUT=300ms", inVain})
-	r.waitsInVain()
-	if took := time.Since(r.began); took > 3*soon {
-		t.Errorf("ended after %v", took)
+	p := startDate(t, []string{"SIDECAR_STATUS=", "ATTEMPT_TIMEOUT=300ms", inVain})
+	p.waitsInVain()
+	if p.took > 3*soon {
+		p.Errorf("ended after %v", p.took)
 	}
-	r.says([]string{answering}, []string{skips})
+	p.logHas(answering)
+	p.logHasNot(skips)
 }
 
 // fillQueue listens on a port of 127.0.0.1, and lets it have more connections than
@@ -363,29 +255,32 @@ func fillQueue(t testing.TB, port int) {
 
 // Without the annotation startgate cannot know, and waits.
 func TestInjectionUnknown(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
-	r := startGate(t, []string{inVain})
-	r.waitsInVain()
-	r.says([]string{"cannot start date: istio not ready after ", "connection refused", "nothing is redirected: "},
-		[]string{"WARN"})
+	p := startDate(t, []string{inVain})
+	p.waitsInVain()
+	p.logHas("cannot start date: istio not ready after ", "connection refused", "nothing is redirected: ")
+	p.logHasNot("WARN")
 }
 
 // The same, where the symptom tells that there is a sidecar.
 func TestInjectionUnknownRedirected(t *testing.T) {
-	need(t, "root", "ip", "iptables")
+	needRoot(t)
+	need(t, "ip", "iptables")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, redirect)
-	r := startGate(t, []string{inVain})
-	r.waitsInVain()
-	r.says([]string{"Outbound traffic is redirected to a proxy that does not listen"}, []string{"Nothing is redirected"})
+	p := startDate(t, []string{inVain})
+	p.waitsInVain()
+	p.logHas("Outbound traffic is redirected to a proxy that does not listen")
+	p.logHasNot("Nothing is redirected")
 }
 
 // ABSENT_AFTER gives up a sidecar that shows no sign, and no other.
 func TestAbsentAfter(t *testing.T) {
-	need(t, "root", "ip", "iptables")
+	needRoot(t)
+	need(t, "ip", "iptables")
 	const (
 		after  = 400 * time.Millisecond
 		absent = "istio is absent: nothing has listened on its ports"
@@ -412,20 +307,22 @@ func TestAbsentAfter(t *testing.T) {
 			for _, addr := range test.listens {
 				listenOn(t, addr)
 			}
-			settings := []string{"ABSENT_AFTER=" + after.String(), inVain}
+			settings := []string{"ABSENT_AFTER=" + after.String()}
 			if test.status != "" {
 				settings = append(settings, test.status)
 			}
-			r := startGate(t, settings)
 			if test.waits {
-				r.waitsInVain()
-				r.says(nil, []string{absent})
+				p := startDate(t, append(settings, inVain))
+				p.waitsInVain()
+				p.logHasNot(absent)
 				return
 			}
-			if took := r.started().Sub(r.began); took < after || took > after+soon {
-				t.Errorf("started after %v, want %v\n%s", took, after, &r.log)
+			p := startDate(t, settings)
+			if took := p.startedAt().Sub(p.began); took < after || took > after+soon {
+				p.Errorf("started after %v, want %v", took, after)
 			}
-			r.says([]string{absent, "after=" + after.String()}, []string{"WARN", "ERROR"})
+			p.logHas(absent, "after="+after.String())
+			p.logHasNot("WARN", "ERROR")
 		})
 	}
 }
@@ -433,39 +330,36 @@ func TestAbsentAfter(t *testing.T) {
 // A sidecar that comes up before ABSENT_AFTER is not absent, however long it then
 // takes to get ready, and also when it stops for a while.
 func TestAbsentAfterPresent(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
-	var agent sidecar
-	const after = 600 * time.Millisecond
-	r := startGate(t, []string{"ABSENT_AFTER=" + after.String(), "ATTEMPT_TIMEOUT=300ms"})
-	r.until("connection refused")
-	agent.listen(t, agentAddr)
-	r.until("status 503")
-	agent.stop()
-	time.Sleep(time.Until(r.began.Add(after + after/2))) // what is tested is that nothing happens by then
-	agent.listen(t, agentAddr)
-	ready := agent.getsReady(0)
-	if at := r.started(); at.Before(ready) {
-		t.Errorf("started %v too early\n%s", ready.Sub(at), &r.log)
-	}
-	r.says(nil, []string{"absent"})
+	agent := newSidecar(t, agentAddr)
+	const after = 3 * time.Second // within which it must have been seen, on a busy machine
+	p := startDate(t, []string{"ABSENT_AFTER=" + after.String(), "ATTEMPT_TIMEOUT=300ms"})
+	p.untilLog("connection refused")
+	agent.listen()
+	p.untilLog("status 503")
+	agent.refuse()
+	time.Sleep(time.Until(p.began.Add(after + after/4))) // what is tested is that nothing happens by then
+	agent.listen()
+	p.startsAfter(agent.getReady(0))
+	p.logHasNot("absent")
 }
 
 // An absent sidecar is no reason not to wait for the others.
 func TestAbsentAfterOtherTargets(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
-	r := startGate(t, []string{"WAIT_FOR=istio,tcp://127.0.0.1:7000", "ABSENT_AFTER=100ms", inVain})
-	r.waitsInVain()
-	r.says([]string{"istio is absent", "tcp://127.0.0.1:7000 not ready"}, nil)
+	p := startDate(t, []string{"WAIT_FOR=istio,tcp://127.0.0.1:7000", "ABSENT_AFTER=100ms", "TIMEOUT=3s"})
+	p.waitsInVain()
+	p.logHas("istio is absent", "tcp://127.0.0.1:7000 not ready")
 }
 
 // The annotation of an injected pod: whatever it says, startgate waits, and warns
 // when it does not understand it.
 func TestSidecarStatus(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	const (
 		classic = `{"revision":"default","initContainers":["istio-init"],"containers":["istio-proxy"],"volumes":["istio-envoy"],"imagePullSecrets":null}`
 		native  = `{"revision":"default","initContainers":["istio-init","istio-proxy"],"containers":null,"volumes":["istio-envoy"]}`
@@ -489,18 +383,14 @@ func TestSidecarStatus(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
-			var agent sidecar
-			agent.listen(t, agentAddr)
-			r := startGate(t, []string{"SIDECAR_STATUS=" + test.status})
-			r.until("status 503")
-			ready := agent.getsReady(0)
-			if at := r.started(); at.Before(ready) {
-				t.Errorf("started %v too early", ready.Sub(at))
-			}
+			agent := startSidecar(t, agentAddr)
+			p := startDate(t, []string{"SIDECAR_STATUS=" + test.status})
+			p.untilLog("status 503")
+			p.startsAfter(agent.getReady(0))
 			if test.warns {
-				r.says([]string{warning, "WARN"}, nil)
+				p.logHas(warning, "WARN")
 			} else {
-				r.says(nil, []string{"WARN", "STARTGATE_SIDECAR_STATUS"})
+				p.logHasNot("WARN", "STARTGATE_SIDECAR_STATUS")
 			}
 		})
 	}
@@ -510,50 +400,48 @@ func TestSidecarStatus(t *testing.T) {
 // known all the same, and another name is said to be unknown, not waited for in
 // silence.
 func TestWithoutEtc(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	needRoot(t)
+	need(t, "unshare", "mount")
 	t.Parallel()
 	enterNetwork(t)
 	hidden := []string{"unshare", "--mount", "sh", "-ec", `mount -t tmpfs none /etc; exec "$@"`, "sh"}
-	var agent sidecar
-	agent.getsReady(0)
-	agent.listen(t, agentAddr)
-	agent.listen(t, "[::1]:7000")
-
-	r := startGate(t, []string{"WAIT_FOR=istio,http://localhost:7000/healthz/ready,tcp://LOCALHOST.:7000", inVain}, hidden...)
-	r.started()
-	r = startGate(t, []string{"WAIT_FOR=tcp://db:5432", inVain}, hidden...)
-	r.waitsInVain()
-	r.says([]string{"cannot resolve db: "}, nil)
+	startReady(t, agentAddr)
+	startReady(t, "[::1]:7000")
+	startDate(t, []string{"WAIT_FOR=istio,http://localhost:7000/healthz/ready,tcp://LOCALHOST.:7000"}, hidden...).startedAt()
+	p := startDate(t, []string{"WAIT_FOR=tcp://db:5432", inVain}, hidden...)
+	p.waitsInVain()
+	p.logHas("cannot resolve db: ")
 }
 
 // A signal ends the wait, here in the middle of the look for the symptom.
 func TestNotInjectedEndedBySignal(t *testing.T) {
-	need(t, "root", "ip")
+	needRoot(t)
+	need(t, "ip")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, outbound)
-	r := startGate(t, []string{"SIDECAR_STATUS="})
-	// It has caught signals before its first connection, to nobody's addresses.
-	for deadline := time.Now().Add(patience); !connecting(t, r.cmd.Process.Pid); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("no connection to nobody's addresses")
+	// Whether connections to addresses that nobody has are refused takes it some time,
+	// in which the signal may come too late. Then it has waited for nothing.
+	for range 20 {
+		p := startDate(t, []string{"SIDECAR_STATUS="})
+		// It has caught signals before its first connection.
+		eventually(p, "a connection to an address that nobody has", func() bool { return connecting(p.pid()) || p.hasExited() })
+		_ = p.cmd.Process.Signal(syscall.SIGTERM)
+		if p.code() == 0 || p.end().Signaled() && p.log.String() != "" {
+			continue
 		}
+		p.ends(128 + int(syscall.SIGTERM))
+		if p.out.String() != "" {
+			p.Errorf("the application was started")
+		}
+		return
 	}
-	if err := r.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		t.Fatal(err)
-	}
-	if code := r.code(); code != 128+int(syscall.SIGTERM) || r.stdout.Len() > 0 {
-		t.Errorf("code %d, output %q\n%s", code, &r.stdout, &r.log)
-	}
+	t.Error("the signal always came too late")
 }
 
-// connecting tells whether a process's network has a connection in SYN_SENT.
-func connecting(t testing.TB, pid int) bool {
-	t.Helper()
-	table, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid))
-	if err != nil {
-		t.Fatal(err)
-	}
+// connecting reports whether a process's network has a connection in SYN_SENT.
+func connecting(pid int) bool {
+	table, _ := os.ReadFile(fmt.Sprintf("/proc/%d/net/tcp", pid)) // of a process that may have exited
 	for line := range strings.Lines(string(table)) {
 		if fields := strings.Fields(line); fields[3] == "02" {
 			return true

@@ -1,5 +1,7 @@
 package tests
 
+// That the README's examples, patterns and settings are true of the binary.
+
 import (
 	"os"
 	"os/exec"
@@ -7,12 +9,20 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 )
 
 const readmeFile = "../../../README.md"
+
+// logOf is all that startgate writes with an argument and these settings.
+func logOf(t *testing.T, argument string, settings ...string) string {
+	t.Helper()
+	p := runToEnd(t, command(settings, binary, argument))
+	return p.out.String() + p.log.String()
+}
 
 // TestREADMEManifests finds a tab, which YAML does not allow. More would need a
 // parser, and no dependency of this module has one.
@@ -26,6 +36,7 @@ func TestREADMEManifests(t *testing.T) {
 
 // TestREADMECode finds an example that does not compile.
 func TestREADMECode(t *testing.T) {
+	t.Parallel()
 	for _, block := range markdown.Blocks(t, readmeFile, "go") {
 		file := filepath.Join(t.TempDir(), "example.go")
 		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
@@ -40,9 +51,9 @@ func TestREADMECode(t *testing.T) {
 // TestREADMELogLine compares the example of the hand-over with the real line: its keys
 // in their order, and the form of its values.
 func TestREADMELogLine(t *testing.T) {
+	t.Parallel()
 	example := strings.TrimSpace(markdown.Blocks(t, readmeFile, "json")[0])
-	url := readyServer(t)
-	log := outputOf(t, []string{"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=" + url}, "true")
+	log := logOf(t, "true", "LOG_FORMAT=json", "WAIT_FOR="+startReady(t, "").url())
 	lines := strings.Split(strings.TrimSpace(log), "\n")
 	// What the real wait has nothing of is not in its line.
 	example = regexp.MustCompile(`"(not_ready|refused)":\d+,`).ReplaceAllString(example, "")
@@ -59,17 +70,15 @@ func TestREADMELogLine(t *testing.T) {
 // TestREADMEFilter finds a line of startgate's own that the README's filter takes for
 // the application's.
 func TestREADMEFilter(t *testing.T) {
+	t.Parallel()
 	need(t, "grep", "sh")
 	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
 	filter, _, _ = strings.Cut(filter, "\n")
 	if !found {
 		t.Fatal("README.md has no filter of an application's log")
 	}
-	refused := "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1"
-	log := outputOf(t, []string{
-		"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
-	}, "true")
-	log += outputOf(t, []string{"PATH=" + os.Getenv("PATH"), refused, "STARTGATE_TIMEOUT=100ms", "STARTGATE_ON_TIMEOUT=start"}, "true")
+	log := logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=1100ms", "QUIT_TIMEOUT=100ms") +
+		logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "TIMEOUT=100ms", "ON_TIMEOUT=start")
 	const own = "connection refused"
 	if strings.Count(log, own) < 6 {
 		t.Errorf("the log has too few lines of %s to show anything:\n%s", own, log)
@@ -86,6 +95,7 @@ func TestREADMEFilter(t *testing.T) {
 // TestREADMEMovingOver finds settings of the tables for users of other wrappers that
 // startgate does not accept.
 func TestREADMEMovingOver(t *testing.T) {
+	t.Parallel()
 	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Moving over\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
@@ -93,7 +103,7 @@ func TestREADMEMovingOver(t *testing.T) {
 		t.Fatalf("README.md has only %q", assignments)
 	}
 	for _, match := range assignments {
-		out := outputOf(t, []string{match[1]}, "--check")
+		out := logOf(t, "--check", strings.TrimPrefix(match[1], "STARTGATE_"))
 		if name, _, _ := strings.Cut(match[1], "="); !strings.Contains(out, name) || strings.Contains(out, match[1]+":") || strings.Contains(out, "startgate: ") {
 			t.Errorf("%s: %s", match[1], out)
 		}
@@ -103,16 +113,17 @@ func TestREADMEMovingOver(t *testing.T) {
 // TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
 // that of who gave up in a line of who was ended.
 func TestREADMELogPatterns(t *testing.T) {
-	need(t, "timeout")
+	t.Parallel()
 	settings := []string{
-		"PATH=" + os.Getenv("PATH"), "STARTGATE_LOG_FORMAT=json", "STARTGATE_WAIT_FOR=tcp://127.0.0.1:1",
-		"STARTGATE_QUIT=http://127.0.0.1:1/quit", "STARTGATE_TIMEOUT=1100ms", "STARTGATE_QUIT_TIMEOUT=100ms",
+		"LOG_FORMAT=json", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=1100ms", "QUIT_TIMEOUT=100ms",
 	}
-	gaveUp := outputOf(t, settings, "true")
-	started := outputOf(t, append(settings, "STARTGATE_ON_TIMEOUT=start"), "true")
-	cmd := exec.CommandContext(t.Context(), "timeout", "--signal=TERM", "0.5", binary, "true")
-	cmd.Env = settings
-	ended, _ := cmd.CombinedOutput()
+	gaveUp := logOf(t, "true", settings...)
+	started := logOf(t, "true", append(settings, "ON_TIMEOUT=start")...)
+	p := startGate(t, append(settings, "TIMEOUT=0"), "true")
+	p.untilLog("is not ready yet")
+	p.send(syscall.SIGTERM)
+	p.end()
+	ended := p.log.String()
 	messages := func(log string) (found []string) {
 		for _, match := range regexp.MustCompile(`"message":"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(log, -1) {
 			found = append(found, match[1])
@@ -125,14 +136,14 @@ func TestREADMELogPatterns(t *testing.T) {
 	}
 	for _, match := range patterns {
 		pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\|`, "|"))
-		if !slices.ContainsFunc(messages(gaveUp+started+string(ended)), pattern.MatchString) {
+		if !slices.ContainsFunc(messages(gaveUp+started+ended), pattern.MatchString) {
 			t.Errorf("no line has %s:\n%s%s%s", pattern, gaveUp, started, ended)
 		}
 	}
 	isGivenUp := func(m string) bool {
 		return strings.Contains(m, " not ready after ") && !strings.Contains(m, "ended by SIG")
 	}
-	for log, want := range map[string]bool{gaveUp: true, started: true, string(ended): false} {
+	for log, want := range map[string]bool{gaveUp: true, started: true, ended: false} {
 		if slices.ContainsFunc(messages(log), isGivenUp) != want {
 			t.Errorf("who gave up is found: %t in\n%s", !want, log)
 		}

@@ -2,13 +2,14 @@
 
 package tests
 
+// What a target tells behind a redirecting proxy, with real ones.
+
 import (
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -49,13 +50,13 @@ const (
 
 func newMesh(t testing.TB) *mesh {
 	t.Helper()
-	need(t, "root", "ip", "iptables", "nsenter", "sleep")
+	needRoot(t)
+	need(t, "ip", "iptables", "nsenter", "sleep")
 	enterNetwork(t)
 	holder := exec.Command("sleep", "infinity")
 	holder.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET}
 	m := &mesh{TB: t, dir: t.TempDir()}
-	m.start(holder)
-	m.outside = fmt.Sprint(holder.Process.Pid)
+	m.outside = fmt.Sprint(start(t, holder).pid())
 	setUp(t, `
 ip link add out0 type veth peer name in0 netns `+m.outside+`
 ip address add 10.10.0.1/24 dev out0
@@ -66,23 +67,6 @@ nsenter --target `+m.outside+` --net sh -ec '
   ip link set in0 up'
 `+istioInit)
 	return m
-}
-
-// start starts a command until the test is over.
-func (m *mesh) start(cmd *exec.Cmd) {
-	m.Helper()
-	var out journal
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		m.Fatal(err)
-	}
-	m.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		if m.Failed() {
-			m.Logf("%s:\n%s", cmd, &out)
-		}
-	})
 }
 
 // startProxy starts haproxy in the place of Envoy: as the proxy's user, it sends
@@ -111,45 +95,42 @@ listen outbound
 	}
 	proxy := exec.Command("haproxy", "-db", "-f", config)
 	proxy.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 1337, Gid: 1337}}
-	m.start(proxy)
+	start(m, proxy)
 }
 
 // startRedis starts a server on the host outside.
 func (m *mesh) startRedis() {
 	m.Helper()
 	need(m, "redis-server")
-	m.start(exec.Command("nsenter", "--target", m.outside, "--net",
+	start(m, exec.Command("nsenter", "--target", m.outside, "--net",
 		"redis-server", "--bind", hostAddr, "--protected-mode", "no", "--save", "", "--dir", m.dir))
 }
 
 // Behind a redirect, tcp:// tells that the proxy listens, and nothing of what is
 // outside. The other schemes tell whether the server is there.
 func TestRedirect(t *testing.T) {
+	t.Parallel()
 	m := newMesh(t)
 	const redis = "redis://" + hostAddr + ":6379"
 
-	tcp := startGate(t, []string{"WAIT_FOR=tcp://" + hostAddr + ":6379,tcp://" + nobodyAddr + ":1", "TIMEOUT=20s"})
-	inVain := startGate(t, []string{"WAIT_FOR=" + redis, inVain})
-	tcp.until("connection refused")
-	inVain.until("connection refused")
+	tcp := startDate(t, []string{"WAIT_FOR=tcp://" + hostAddr + ":6379,tcp://" + nobodyAddr + ":1", "TIMEOUT=20s"})
+	inVain := startDate(t, []string{"WAIT_FOR=" + redis, inVain})
+	tcp.untilLog("connection refused")
+	inVain.untilLog("connection refused")
 	m.startProxy()
-	tcp.started() // though nothing is there
+	tcp.startedAt() // though nothing is there
 
-	early := startGate(t, []string{"WAIT_FOR=tcp://" + hostAddr + ":6379," + redis, "TIMEOUT=20s"})
-	early.until("tcp://" + hostAddr + ":6379 is ready")
-	early.until(redis + " is not ready yet: PING " + redis + ": c") // closed, or connection reset
+	early := startDate(t, []string{"WAIT_FOR=tcp://" + hostAddr + ":6379," + redis, "TIMEOUT=20s"})
+	early.untilLog("tcp://" + hostAddr + ":6379 is ready")
+	early.untilLog(redis + " is not ready yet: PING " + redis + ": c") // closed, or connection reset
 	inVain.waitsInVain()
 	for _, scheme := range []string{"postgres", "mysql", "grpc"} {
-		startGate(t, []string{"WAIT_FOR=" + scheme + "://" + hostAddr + ":6379", "TIMEOUT=200ms"}).waitsInVain()
+		startDate(t, []string{"WAIT_FOR=" + scheme + "://" + hostAddr + ":6379", "TIMEOUT=200ms"}).waitsInVain()
 	}
 
 	began := time.Now()
 	m.startRedis()
-	if at := early.started(); at.Before(began) {
-		t.Errorf("started %v before Redis\n%s", began.Sub(at), &early.log)
-	}
-	if log := early.log.String(); strings.Contains(log, "connection refused") {
-		t.Errorf("the proxy does not listen:\n%s", log)
-	}
-	startGate(t, []string{"WAIT_FOR=" + redis, "TIMEOUT=20s"}).started()
+	early.startsAfter(began)
+	early.logHasNot("connection refused") // as if the proxy did not listen
+	startDate(t, []string{"WAIT_FOR=" + redis, "TIMEOUT=20s"}).startedAt()
 }

@@ -2,25 +2,13 @@
 
 package tests
 
+// Benchmark: what startgate adds to the start of a program.
+
 import (
 	"os/exec"
 	"testing"
 	"time"
 )
-
-// readySidecar returns a sidecar that is ready.
-func readySidecar(b *testing.B) *standIn {
-	b.Helper()
-	s, err := newStandIn(0)
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(s.stop)
-	if _, err := s.getsReady(false); err != nil {
-		b.Fatal(err)
-	}
-	return s
-}
 
 // BenchmarkStartup reports how long it takes until true(1) has ended, started alone
 // and, in turn, through a wrapper, beside a sidecar that is ready.
@@ -33,9 +21,9 @@ func BenchmarkStartup(b *testing.B) {
 	nothing := wrapper{argv: []string{program}}
 	beside(
 		b, func(b *testing.B, w wrapper) {
-			sidecar := readySidecar(b)
+			sidecar := startReady(b, "")
 			run := func(w wrapper, app ...string) time.Duration {
-				cmd := w.command(b.Context(), b, sidecar, app...)
+				cmd := w.command(sidecar, app...)
 				began := time.Now()
 				if err := cmd.Run(); err != nil {
 					w.cannot(b, err.Error())

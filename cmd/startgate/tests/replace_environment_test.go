@@ -2,22 +2,18 @@
 
 package tests
 
+// R1 and R2: the environment and the arguments stay.
+
 import (
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
-// R1. Go's own os.Environ loses duplicates and empty entries.
+// R1: Go's own os.Environ loses duplicates and empty entries.
 func TestReplaceKeepsEnvironment(t *testing.T) {
-	s := newStage(t)
+	s := newComparison(t)
 	for name, entries := range map[string][]string{
 		"duplicates":        {"TWICE=1", "TWICE=2", "TWICE=1"},
 		"second PATH":       {"PATH=/nowhere"},
@@ -35,9 +31,9 @@ func TestReplaceKeepsEnvironment(t *testing.T) {
 			s := s.in(t)
 			var states []string
 			for _, entry := range entries {
-				states = set(states, "env", entry)
+				states = words(states, "env", entry)
 			}
-			saw := s.same(start{states: states})
+			saw := s.same(launch{states: states})
 			for _, entry := range entries {
 				found := false
 				for name, value := range saw {
@@ -50,14 +46,14 @@ func TestReplaceKeepsEnvironment(t *testing.T) {
 		})
 	}
 	t.Run("in front", func(t *testing.T) {
-		s.in(t).same(start{states: set("env-first", "PATH=/nowhere", "env-first", "")}).shows(t, "env 0001", "PATH=/nowhere")
+		s.in(t).same(launch{states: words("env-first", "PATH=/nowhere", "env-first", "")}).shows(t, "env 0001", "PATH=/nowhere")
 	})
 	t.Run("near the limit", func(t *testing.T) {
 		var states []string
 		for range 10 {
-			states = set(states, "env", "LONG="+strings.Repeat("x", 100<<10))
+			states = words(states, "env", "LONG="+strings.Repeat("x", 100<<10))
 		}
-		s.in(t).same(start{states: states}).shows(t, "env 0011", "LONG=xxx")
+		s.in(t).same(launch{states: states}).shows(t, "env 0011", "LONG=xxx")
 	})
 }
 
@@ -74,70 +70,25 @@ func escaped(value string) string {
 	return b.String()
 }
 
-// Without any environment there are no settings either: startgate waits for Istio.
+// R1: without any environment there are no settings either: startgate waits for Istio.
 func TestReplaceKeepsEmptyEnvironment(t *testing.T) {
-	need(t, "root")
-	s := newStage(t)
-	inOwnNetwork(t, "127.0.0.1:15020", func() {
-		saw := s.same(start{states: set("env-none")})
-		if entry, any := saw["env 0000"]; any {
-			t.Errorf("the launcher did not empty the environment: there is %q", entry)
-		}
-	})
+	needRoot(t)
+	s := newComparison(t)
+	enterNetwork(t)
+	startReady(t, agentAddr)
+	saw := s.same(launch{states: words("env-none")})
+	if entry, any := saw["env 0000"]; any {
+		t.Errorf("the launcher did not empty the environment: there is %q", entry)
+	}
 }
 
-// inOwnNetwork runs do on a thread in a network namespace of its own, which the
-// processes that it starts inherit. A server that says yes is at addr.
-func inOwnNetwork(t *testing.T, addr string, do func()) {
-	t.Helper()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
-		if err := ownNetwork(); err != nil {
-			t.Error(err)
-			return
-		}
-		listener, err := net.Listen("tcp", addr)
-		if err != nil {
-			t.Error(err)
-			return
-		}
-		server := httptest.NewUnstartedServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		server.Listener.Close()
-		server.Listener = listener
-		server.Start()
-		defer server.Close()
-		do()
-	}()
-	<-done
-}
-
-// ownNetwork moves the calling thread to a new network that has a loopback
-// interface and nothing else.
-func ownNetwork() error {
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		return os.NewSyscallError("unshare", err)
-	}
-	socket, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return os.NewSyscallError("socket", err)
-	}
-	defer unix.Close(socket)
-	loopback, err := unix.NewIfreq("lo")
-	if err != nil {
-		return err
-	}
-	loopback.SetUint16(unix.IFF_UP)
-	return os.NewSyscallError("ioctl", unix.IoctlIfreq(socket, unix.SIOCSIFFLAGS, loopback))
-}
-
-// The limit of R1: where /proc/self/environ cannot be read there is only what Go
+// R1: the limit. Where /proc/self/environ cannot be read there is only what Go
 // kept, which is each name once and no empty entry.
 func TestReplaceEnvironmentWithoutProc(t *testing.T) {
-	need(t, "root", "unshare", "setpriv")
-	s := newStage(t)
-	odd := set("env", "TWICE=1", "env", "TWICE=2", "env", "", "env", "A=1", "env", "NOEQUALS")
+	needRoot(t)
+	need(t, "unshare", "setpriv")
+	s := newComparison(t)
+	odd := words("env", "TWICE=1", "env", "TWICE=2", "env", "", "env", "A=1", "env", "NOEQUALS")
 	program := []string{"/usr/bin/env", "-0"}
 	all := "TWICE=1\x00TWICE=2\x00\x00A=1\x00NOEQUALS\x00"
 	once := "TWICE=1\x00A=1\x00NOEQUALS\x00"
@@ -145,11 +96,8 @@ func TestReplaceEnvironmentWithoutProc(t *testing.T) {
 	hidden := []string{"unshare", "--mount", "sh", "-ec", `mount -t tmpfs none /proc; exec "$@"`, "sh"}
 	// A program that its user may not read does not let the user read its /proc.
 	unreadable := filepath.Join(s.dir, "unreadable")
-	content, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(unreadable, content, 0o111); err != nil {
+	copyFile(t, binary, unreadable)
+	if err := os.Chmod(unreadable, 0o111); err != nil {
 		t.Fatal(err)
 	}
 	for _, test := range []struct {
@@ -160,35 +108,29 @@ func TestReplaceEnvironmentWithoutProc(t *testing.T) {
 	}{
 		{"readable", nil, binary, all},
 		{"no /proc", hidden, binary, once},
-		{"startgate execute-only", nobody, unreadable, once},
+		{"startgate execute-only", asNobody, unreadable, once},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			s := s.in(t)
-			stdout := s.file("stdout", os.O_RDWR|os.O_TRUNC)
-			cmd := s.command(start{as: test.as, states: odd, program: program, stdio: [3]*os.File{1: stdout}}, test.through, "--")
-			if err := cmd.Run(); err != nil {
-				t.Fatal(err)
-			}
-			got, err := os.ReadFile(stdout.Name())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !strings.HasSuffix(string(got), test.want) || strings.Count(string(got), "TWICE") != strings.Count(test.want, "TWICE") {
+			p := start(t, s.withPipes(launch{as: test.as, states: odd, program: program}, test.through, "--"))
+			p.ends(0)
+			got := p.out.String()
+			if !strings.HasSuffix(got, test.want) || strings.Count(got, "TWICE") != strings.Count(test.want, "TWICE") {
 				t.Errorf("environment is %q, want its end to be %q", got, test.want)
 			}
 		})
 	}
 }
 
-// nobody runs a command as a user without rights.
-var nobody = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
+// asNobody runs a command as a user without rights.
+var asNobody = []string{"setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"}
 
-// R2.
+// R2: the arguments, and the name by which the program was started.
 func TestReplaceKeepsArguments(t *testing.T) {
-	s := newStage(t)
+	s := newComparison(t)
 	t.Run("arguments", func(t *testing.T) {
 		program := []string{s.recorder, "record", s.seen(), "", "a b", "--", "-x", "\xff\x01\n", "$HOME", "", strings.Repeat("x", 100<<10)}
-		s.in(t).same(start{program: program}).shows(t, "argv 0008", "$HOME")
+		s.in(t).same(launch{program: program}).shows(t, "argv 0008", "$HOME")
 	})
 	for name, as := range map[string]struct{ file, path string }{
 		"found in PATH":      {"recorder", s.dir},
@@ -208,11 +150,11 @@ func TestReplaceKeepsArguments(t *testing.T) {
 				t.Fatal(err)
 			}
 			env := []string{"PATH=" + as.path, "STARTGATE_WAIT_FOR=none"}
-			s.same(start{program: []string{as.file, "record", s.seen()}, env: env, dir: s.dir}).shows(t, "argv 0000", as.file)
+			s.same(launch{program: []string{as.file, "record", s.seen()}, env: env, dir: s.dir}).shows(t, "argv 0000", as.file)
 		})
 	}
 	t.Run("without --", func(t *testing.T) {
 		s := s.in(t)
-		s.equal(s.sees(start{}), s.sees(start{}, binary))
+		s.equal(s.sees(launch{}), s.sees(launch{}, binary))
 	})
 }

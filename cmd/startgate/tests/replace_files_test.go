@@ -2,6 +2,8 @@
 
 package tests
 
+// The files that the tests of finding the program need.
+
 import (
 	"bytes"
 	"debug/elf"
@@ -49,19 +51,19 @@ func makeFile(dir, description string) error {
 	case "binary": // no program that anybody knows
 		return write("\x01\x02\x00\x03\n", 0o755)
 	case "machine": // a program of another machine
-		return write(program(func(text []byte, _ string) { text[18], text[19] = byte(elf.EM_SPARCV9), 0 }), 0o755)
+		return write(changedEcho(func(text []byte, _ string) { text[18], text[19] = byte(elf.EM_SPARCV9), 0 }), 0o755)
 	case "linker": // a program whose dynamic linker does not exist
-		return write(program(func(text []byte, linker string) {
+		return write(changedEcho(func(text []byte, linker string) {
 			copy(text[bytes.Index(text, []byte(linker)):], strings.Repeat("/", len(linker)-4)+"gone")
 		}), 0o755)
 	case "unreadable": // a program that only its owner may read
-		return write(program(func([]byte, string) {}), 0o711)
+		return write(changedEcho(func([]byte, string) {}), 0o711)
 	}
 	return errors.New("no such kind of file: " + kind)
 }
 
-// program returns /bin/echo, changed, given its text and its dynamic linker.
-func program(change func(text []byte, linker string)) string {
+// changedEcho returns /bin/echo, changed, given its text and its dynamic linker.
+func changedEcho(change func(text []byte, linker string)) string {
 	text, err := os.ReadFile("/bin/echo")
 	if err != nil {
 		return err.Error()

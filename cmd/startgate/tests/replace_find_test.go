@@ -2,9 +2,9 @@
 
 package tests
 
+// R10 and R11: which program is started, and why none is.
+
 import (
-	"bytes"
-	"context"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// finding is one way to name a program, and what becomes of it.
-type finding struct {
+// lookup is one way to name a program, and what becomes of it.
+type lookup struct {
 	name  string
 	files []string // what there is, see makeFile
 	run   string   // the program's name
@@ -30,10 +30,11 @@ type finding struct {
 
 // test runs it by startgate, in front of a target that is not ready when it fails,
 // and by env(1), which uses execvp.
-func (f finding) test(s *stage, gate *gated) {
+func (f lookup) test(s *comparison, target *sidecar) {
 	s.Run(f.name, func(t *testing.T) {
 		if len(f.as) > 0 {
-			need(t, f.as[0], "root")
+			needRoot(t)
+			need(t, f.as[0])
 		}
 		dir := t.TempDir()
 		for d := dir; d != filepath.Dir(s.dir) && len(d) > len(os.TempDir()); d = filepath.Dir(d) {
@@ -44,65 +45,56 @@ func (f finding) test(s *stage, gate *gated) {
 				t.Fatal(err)
 			}
 		}
-		settings := gate.env()
+		settings := target.settings()
 		if f.code == 0 || f.late {
-			settings = []string{"STARTGATE_WAIT_FOR=none"}
+			settings = []string{"WAIT_FOR=none"}
 		}
-		asked := gate.asks.Load()
-		code, stdout, stderr := f.by(t, dir, settings, binary, "--")
-		if gate.asks.Load() != asked {
-			t.Errorf("waited before it failed")
+		asked := target.asked.Load()
+		p := f.by(t, dir, settings, binary, "--")
+		p.ends(f.code)
+		if target.asked.Load() != asked {
+			p.Errorf("waited before it failed")
 		}
-		if code != f.code || !strings.Contains(stdout+stderr, f.says) || code == 0 && stdout != f.says+"\n" {
-			t.Errorf("exit code %d, want %d and %q\n%s%s", code, f.code, f.says, stdout, stderr)
+		stdout := p.out.String()
+		if !strings.Contains(stdout+p.log.String(), f.says) || f.code == 0 && stdout != f.says+"\n" {
+			p.Errorf("does not say %q", f.says)
 		}
 		if f.code != 0 && stdout != "" {
-			t.Errorf("failed, and printed %q", stdout)
+			p.Errorf("failed, and printed %q", stdout)
 		}
-		peersCode, peers, stderr := f.by(t, dir, nil, "/usr/bin/env", "--")
+		peer := f.by(t, dir, nil, "/usr/bin/env", "--")
 		want := f.code
 		if f.env != 0 {
 			want = f.env
 		}
-		if peersCode != want {
-			t.Errorf("env has exit code %d, want %d\n%s%s", peersCode, want, peers, stderr)
-		}
-		if peersCode == 0 && stdout != peers {
-			t.Errorf("startgate runs it as %q, env as %q", stdout, peers)
+		peer.ends(want)
+		if want == 0 && stdout != peer.out.String() {
+			peer.Errorf("startgate runs it as %q", stdout)
 		}
 	})
 }
 
 // by runs the program through another one.
-func (f finding) by(t *testing.T, dir string, env []string, through ...string) (code int, stdout, stderr string) {
+func (f lookup) by(t *testing.T, dir string, settings []string, through ...string) *process {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience/4) // a failure that waits is one already
-	defer cancel()
-	argv := append(append(append([]string{}, f.as...), through...), f.run, "x", "y z")
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	cmd := command(settings, words(f.as, through, f.run, "x", "y z")...)
 	cmd.Dir = dir
-	cmd.Env = append([]string{}, env...)
+	cmd.Env = cmd.Env[1:] // without PATH
 	if f.path != "unset" {
 		cmd.Env = append(cmd.Env, "PATH="+f.path)
 	}
-	var out, errs bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if cmd.ProcessState == nil {
-		t.Fatal(err)
-	}
-	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
+	return start(t, cmd)
 }
 
-// R10 and R11.
+// R10, R11: each lookup by startgate and by env(1), which uses execvp.
 func TestFindsTheProgramAsExecvp(t *testing.T) {
-	s, gate := newStage(t), newGated(t)
-	for _, f := range findings {
-		f.test(s, gate)
+	s, target := newComparison(t), startSidecar(t, "")
+	for _, f := range lookups {
+		f.test(s, target)
 	}
 }
 
-var findings = []finding{
+var lookups = []lookup{
 	{name: "slash", files: []string{"sh a/it"}, run: "./a/it", path: "b", says: "ran ./a/it x y z"},
 	{name: "slash is not searched for", files: []string{"sh a/b/it"}, run: "b/it", path: "a", code: 127, says: "cannot run b/it: no such file or directory"},
 	{name: "PATH in order", files: []string{"sh a/it", "sh b/it"}, run: "it", path: "b:a", says: "ran b/it x y z"},
@@ -115,8 +107,8 @@ var findings = []finding{
 	{name: "no PATH, not the current directory", files: []string{"sh it"}, run: "it", path: "unset", code: 127, says: "cannot run it: not found"},
 	{name: "entry missing", files: []string{"sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
 	{name: "entry is a file", files: []string{"sh a", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
-	{name: "entry may not be searched", files: []string{"sh a/it", "closed a", "sh b/it"}, run: "it", path: "a:b", as: nobody, says: "ran b/it x y z"},
-	{name: "entry may not be searched, nothing else", files: []string{"sh a/it", "closed a"}, run: "it", path: "a:b", as: nobody, code: 126, says: "cannot run a/it: permission denied"},
+	{name: "entry may not be searched", files: []string{"sh a/it", "closed a", "sh b/it"}, run: "it", path: "a:b", as: asNobody, says: "ran b/it x y z"},
+	{name: "entry may not be searched, nothing else", files: []string{"sh a/it", "closed a"}, run: "it", path: "a:b", as: asNobody, code: 126, says: "cannot run a/it: permission denied"},
 	{name: "directory of that name", files: []string{"dir a/it", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
 	{name: "directory of that name, nothing else", files: []string{"dir a/it"}, run: "it", path: "a:b", code: 126, says: "cannot run a/it: is a directory"},
 	{name: "not executable", files: []string{"text a/it", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
@@ -134,7 +126,7 @@ var findings = []finding{
 	{name: "interpreter with spaces and an argument", files: []string{"#! it    /bin/sh -e"}, run: "./it", path: "", says: "ran ./it x y z"},
 	{name: "interpreter relative", files: []string{"#! it a/shell", "link a/shell /bin/sh"}, run: "./it", path: "", says: "ran ./it x y z"},
 	{name: "interpreter a script", files: []string{"#! it ./as", "#! as /bin/sh"}, run: "./it", path: "", says: "ran ./as ./it x y z"},
-	{name: "execute-only program", files: []string{"unreadable it"}, run: "./it", path: "", as: nobody, says: "x y z"},
+	{name: "execute-only program", files: []string{"unreadable it"}, run: "./it", path: "", as: asNobody, says: "x y z"},
 
 	{name: "path missing", run: "./it", path: "", code: 127, says: "cannot run ./it: no such file or directory"},
 	{name: "path dangling", files: []string{"link it gone"}, run: "./it", path: "", code: 127, says: "cannot run ./it: no such file or directory"},
@@ -146,7 +138,7 @@ var findings = []finding{
 	{name: "dynamic linker missing", files: []string{"linker it"}, run: "./it", path: "", code: 127, says: "gone does not exist"},
 
 	{name: "no permission", files: []string{"text it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: permission denied; is its mode executable"},
-	{name: "directory may not be searched", files: []string{"sh a/it", "closed a"}, run: "a/it", path: "", as: nobody, code: 126, says: "cannot run a/it: permission denied"},
+	{name: "directory may not be searched", files: []string{"sh a/it", "closed a"}, run: "a/it", path: "", as: asNobody, code: 126, says: "cannot run a/it: permission denied"},
 	{name: "directory", files: []string{"dir it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: is a directory"},
 	{name: "fifo", files: []string{"fifo it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: is not a regular file"},
 	{name: "socket", files: []string{"socket it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: is not a regular file"},
@@ -161,48 +153,32 @@ var findings = []finding{
 	{name: "program of another machine", files: []string{"machine it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: built for SPARCV9, which does not run on", late: true, env: 2},
 }
 
-// R11. A volume without permission to execute.
+// R11: a volume without permission to execute.
 func TestFindsNoProgramOnNoexecVolume(t *testing.T) {
-	need(t, "root", "unshare")
-	s := newStage(t)
+	needRoot(t)
+	need(t, "unshare", "mount", "cp")
 	mount := []string{"unshare", "--mount", "sh", "-ec", `mount -t tmpfs -o noexec none "$0"; cp /bin/true "$0"; exec "$@"`, t.TempDir()}
-	f := finding{as: mount, run: mount[len(mount)-1] + "/true", path: "/bin"}
-	code, _, stderr := f.by(s.T, "/", newGated(t).env(), binary, "--")
-	if code != 126 || !strings.Contains(stderr, "permission denied; is its mode executable (chmod +x) for this user, and its volume not mounted noexec?") {
-		t.Errorf("exit code %d: %s", code, stderr)
-	}
+	f := lookup{as: mount, run: mount[len(mount)-1] + "/true", path: "/bin"}
+	p := f.by(t, "/", startSidecar(t, "").settings(), binary, "--")
+	p.ends(126)
+	p.logHas("permission denied; is its mode executable (chmod +x) for this user, and its volume not mounted noexec?")
 }
 
-// R11. A program that somebody still writes to, such as a copy that is not over.
+// R11: a program that somebody still writes to, such as a copy that is not complete.
 func TestProgramBeingWritten(t *testing.T) {
-	s := newStage(t)
+	s := newComparison(t)
 	busy := filepath.Join(s.dir, "busy")
-	text, err := os.ReadFile("/bin/true")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(busy, text, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	cmd := s.command(start{states: set("open", 9, busy, unix.O_WRONLY), program: []string{busy}}, binary, "--")
-	log := s.starts(cmd)
-	_ = cmd.Wait()
-	if code := cmd.ProcessState.ExitCode(); code != 126 || !strings.Contains(log.String(), "cannot run "+busy+": text file busy") {
-		t.Errorf("exit code %d: %s", code, log)
-	}
+	copyFile(t, "/bin/true", busy)
+	p := start(t, s.withPipes(launch{states: words("open", 9, busy, unix.O_WRONLY), program: []string{busy}}, binary, "--"))
+	p.ends(126)
+	p.logHas("cannot run " + busy + ": text file busy")
 }
 
-// An image made from scratch has no shell, no /proc, no /dev and no /etc.
+// R11: an image made from scratch has no shell, no /proc, no /dev and no /etc.
 func TestScratchImage(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	root := t.TempDir()
-	text, err := os.ReadFile(binary)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(root, "startgate"), text, 0o755); err != nil {
-		t.Fatal(err)
-	}
+	copyFile(t, binary, filepath.Join(root, "startgate"))
 	if err := makeFile(root, "bare script"); err != nil {
 		t.Fatal(err)
 	}
@@ -215,12 +191,13 @@ func TestScratchImage(t *testing.T) {
 		{[]string{"/script"}, 127, "cannot run /script: it has no #! line, and there is no /bin/sh to run it"},
 		{[]string{"program"}, 127, "cannot run program: not found in PATH=/usr/local/bin:/bin:/usr/bin"},
 	} {
-		cmd := exec.CommandContext(t.Context(), "/startgate", append([]string{"--"}, test.run...)...)
+		cmd := exec.Command("/startgate", words("--", test.run)...)
 		cmd.Env = []string{"STARTGATE_WAIT_FOR=none"}
 		cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
-		out, _ := cmd.CombinedOutput()
-		if code := cmd.ProcessState.ExitCode(); code != test.code || !strings.Contains(string(out), test.says) {
-			t.Errorf("%q: exit code %d, want %d and %q\n%s", test.run, code, test.code, test.says, out)
+		p := start(t, cmd)
+		p.ends(test.code)
+		if !strings.Contains(p.out.String()+p.log.String(), test.says) {
+			p.Errorf("does not say %q", test.says)
 		}
 	}
 }

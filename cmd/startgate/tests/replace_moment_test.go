@@ -2,11 +2,11 @@
 
 package tests
 
+// R12: no signal is lost, at whatever moment of the start it comes.
+
 import (
-	"bytes"
+	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -16,9 +16,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moments returns how often a test tries, n times TEST_MOMENTS.
+// moments returns how often a test tries, n times TEST_MOMENTS; a tenth with -short.
 func moments(t *testing.T, n int) int {
 	t.Helper()
+	if testing.Short() {
+		return max(n/10, 8)
+	}
 	text := os.Getenv("TEST_MOMENTS")
 	if text == "" {
 		return n
@@ -30,27 +33,60 @@ func moments(t *testing.T, n int) int {
 	return n * times
 }
 
-// fate is what became of a signal.
-type fate string
+// sweep tries at n moments of a span, and then of ever longer ones, until they have
+// covered what the test is about: on a busy machine all takes longer.
+func sweep(t *testing.T, span time.Duration, n int, try func(after time.Duration), covered func() bool) {
+	t.Helper()
+	for longest := 100 * span; ; span *= 2 {
+		for i := range n {
+			try(span * time.Duration(i) / time.Duration(n))
+		}
+		switch {
+		case covered():
+			return
+		case t.Failed() || span > longest:
+			t.Fatalf("the moments within %v do not cover the start", span)
+		}
+	}
+}
+
+// holding tries with execve held back for so long, and then for longer: on a busy
+// machine the moments may have been others than the test means.
+func holding(t *testing.T, hold time.Duration, try func(hold time.Duration) error) {
+	t.Helper()
+	for ; ; hold *= 4 {
+		err := try(hold)
+		switch {
+		case err == nil:
+			return
+		case hold > time.Second:
+			t.Fatal(err)
+		}
+		t.Logf("held back for %v: %v", hold, err)
+	}
+}
+
+// signalOutcome is what became of a signal.
+type signalOutcome string
 
 const (
-	killed   fate = "ended startgate by its default effect"
-	caughtIt fate = "ended the wait, 128+n"
-	reached  fate = "reached the application"
-	crashed  fate = "ended Go's runtime, code 2"
-	lost     fate = "was lost"
+	killed   signalOutcome = "ended startgate by its default effect"
+	caughtIt signalOutcome = "ended the wait, 128+n"
+	reached  signalOutcome = "reached the application"
+	crashed  signalOutcome = "ended Go's runtime, code 2"
+	lost     signalOutcome = "was lost"
 )
 
-// fateOf tells what became of a signal that was sent to the process that has
-// ended so, with this standard output.
-func fateOf(sig syscall.Signal, ended *os.ProcessState, stdout string) fate {
-	status := ended.Sys().(syscall.WaitStatus)
+// outcomeOf waits for the end, and returns what became of a signal that was sent.
+func (p *process) outcomeOf(sig syscall.Signal) signalOutcome {
+	p.Helper()
+	status := p.end()
 	switch {
 	case status.Signaled() && status.Signal() == sig:
 		return killed
 	case status.ExitStatus() == 128+int(sig):
 		return caughtIt
-	case status.ExitStatus() == 40 && strings.HasSuffix(stdout, "got "+strconv.Itoa(int(sig))+"\n"):
+	case status.ExitStatus() == 40 && strings.HasSuffix(p.out.String(), "got "+strconv.Itoa(int(sig))+"\n"):
 		return reached
 	case status.ExitStatus() == 2:
 		return crashed
@@ -68,26 +104,18 @@ func spin(d time.Duration) {
 	}
 }
 
-// R12, not PID 1: a signal at any moment of the start has an effect.
+// R12: not as PID 1. A signal at any moment of the start has an effect.
 func TestNoSignalIsLost(t *testing.T) {
-	s := newStage(t)
-	ready := []string{"STARTGATE_WAIT_FOR=" + readyServer(t)}
-	never := append(newGated(t).env(), "STARTGATE_TIMEOUT=1s")
+	recorder := program(t, "recorder")
+	ready := []string{"WAIT_FOR=" + startReady(t, "").url()}
+	never := append(startSidecar(t, "").settings(), "TIMEOUT=10s")
 	// From the start until the application is ready, at its slowest of five.
-	var span time.Duration
-	for range 5 {
-		cmd := exec.CommandContext(t.Context(), binary, "--", s.recorder, "handle", "1")
-		cmd.Env = ready
-		began := time.Now()
-		_ = cmd.Run()
-		span = max(span, time.Since(began))
-	}
-	span = min(span, 20*time.Millisecond)
+	span := min(slowestOf(5, func() { startGate(t, ready, recorder, "handle", "1").end() }), 20*time.Millisecond)
 	for _, test := range []struct {
-		name string
-		env  []string
-		sig  syscall.Signal
-		n    int
+		name     string
+		settings []string
+		sig      syscall.Signal
+		n        int
 	}{
 		{"TERM, target ready", ready, unix.SIGTERM, 300},
 		{"TERM, target never ready", never, unix.SIGTERM, 200},
@@ -97,127 +125,103 @@ func TestNoSignalIsLost(t *testing.T) {
 		{"QUIT, target never ready", never, unix.SIGQUIT, 100},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			count, n := map[fate]int{}, moments(t, test.n)
-			for i := range n {
-				after := span * time.Duration(i) / time.Duration(n)
-				var stdout, stderr bytes.Buffer
-				cmd := exec.CommandContext(t.Context(), binary, "--", s.recorder, "handle", "1500")
-				cmd.Env, cmd.Stdout, cmd.Stderr = test.env, &stdout, &stderr
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
+			count := map[signalOutcome]int{}
+			sweep(t, span, moments(t, test.n), func(after time.Duration) {
+				p := startGate(t, test.settings, recorder, "handle", "10000")
 				spin(after)
-				_ = cmd.Process.Signal(test.sig)
-				_ = cmd.Wait()
-				fate := fateOf(test.sig, cmd.ProcessState, stdout.String())
-				count[fate]++
-				if !permitted(test.sig, fate, stderr.String()) {
-					t.Errorf("sent after %v: %s: %v\n%s%s", after, fate, cmd.ProcessState, &stdout, &stderr)
+				p.send(test.sig)
+				outcome := p.outcomeOf(test.sig)
+				if count[outcome]++; !permitted(test.sig, outcome, p.log.String()) {
+					p.Errorf("sent after %v: %s", after, outcome)
 				}
 				if count[lost] > 3 {
-					t.Fatalf("of %d within %v: %v, and so on", i, span, count)
+					t.Fatalf("%v, and so on", count)
 				}
-			}
-			t.Logf("of %d within %v: %v", n, span, count)
-			if count[reached] == 0 && &test.env[0] == &ready[0] || count[caughtIt] == 0 {
-				t.Errorf("the moments did not cover the start: %v", count)
-			}
+			}, func() bool {
+				return count[caughtIt] > 0 && (count[reached] > 0 || &test.settings[0] == &never[0])
+			})
+			t.Log(count)
 		})
 	}
 }
 
-// permitted tells whether that may become of a signal to a process that is not
+// slowestOf returns how long something takes at its slowest of n.
+func slowestOf(n int, do func()) (span time.Duration) {
+	for range n {
+		began := time.Now()
+		do()
+		span = max(span, time.Since(began))
+	}
+	return span
+}
+
+// permitted reports whether that may become of a signal to a process that is not
 // PID 1. A QUIT makes Go's runtime print its stacks and end with 2 until an init
 // function of package main has run: a limit, and no more than that.
-func permitted(sig syscall.Signal, what fate, stderr string) bool {
+func permitted(sig syscall.Signal, what signalOutcome, stderr string) bool {
 	if what == crashed && sig == unix.SIGQUIT {
-		return !strings.Contains(stderr, "main.main(") && !strings.Contains(stderr, "main.(*gate)")
+		return !strings.Contains(stderr, "main.main(") && !strings.Contains(stderr, "main.(*")
 	}
 	return (what == killed || what == caughtIt || what == reached) && !strings.Contains(stderr, "goroutine ")
 }
 
-// R12 with the moment of the hand-over made long: strace holds execve back, before
+// R12: with the moment of the hand-over made long: strace holds execve back, before
 // and after the kernel has done it. The moments leave out the end of the hold, in
 // which the kernel ends the other threads: one that is traced may take the signal
 // with it. Of one that is not traced, the kernel sees to it in complete_signal.
 func TestNoSignalIsLostInExecve(t *testing.T) {
 	need(t, "strace")
-	s := newStage(t)
-	const hold = 60 * time.Millisecond
+	s := newComparison(t)
 	for _, where := range []string{"delay_enter", "delay_exit"} {
-		strace := s.holds(where, hold)
 		for _, sig := range theEnding {
 			t.Run(where+" "+unix.SignalName(sig), func(t *testing.T) {
-				count, n := map[fate]int{}, moments(t, 8)
-				for i := range n {
-					s, after := s.in(t), hold*time.Duration(i)/time.Duration(n)
-					if i >= n/2 {
-						after += hold
-					}
-					stdout := s.file("stdout", os.O_RDWR|os.O_TRUNC)
-					cmd := s.command(start{
-						as:      strace,
-						program: []string{s.application(), "handle", "1500"},
-						stdio:   [3]*os.File{1: stdout},
-					}, binary, "--")
-					log := s.starts(cmd)
-					log.until(t, "starting")
-					spin(after)
-					for _, pid := range childrenOf(t, cmd.Process.Pid) {
-						_ = syscall.Kill(pid, sig)
-					}
-					_ = cmd.Wait()
-					text, err := os.ReadFile(stdout.Name())
-					if err != nil {
-						t.Fatal(err)
-					}
-					fate := fateOf(sig, cmd.ProcessState, string(text))
-					count[fate]++
-					if !permitted(sig, fate, log.String()) {
-						t.Errorf("sent %v after the last line: %s: %v\n%s%s", after, fate, cmd.ProcessState, text, log)
-					}
-				}
-				t.Logf("of %d within %v: %v", n, 2*hold, count)
-				if count[reached] == 0 || count[killed]+count[caughtIt] <= n/4 {
-					t.Errorf("the moments did not cover execve, or strace did not hold it back: %v", count)
-				}
+				t.Parallel()
+				holding(t, 60*time.Millisecond, func(hold time.Duration) error {
+					return s.in(t).signalInExecve(sig, where, hold)
+				})
 			})
 		}
 	}
 }
 
-// application is the recorder under a path of its own.
-func (s *stage) application() string { return filepath.Join(s.dir, "application") }
-
-// holds is strace holding back the execve of the application, and no other.
-func (s *stage) holds(where string, hold time.Duration) []string {
-	s.Helper()
-	if err := os.Link(s.recorder, s.application()); err != nil && !os.IsExist(err) {
-		s.Fatal(err)
-	}
-	return []string{
-		"strace", "-f", "-qq", "-o", filepath.Join(s.dir, "strace"), "-P", s.application(), "-e", "trace=execve",
-		"-e", "inject=execve:" + where + "=" + strconv.FormatInt(hold.Microseconds(), 10),
-	}
-}
-
-// childrenOf returns the PIDs of the children of a process.
-func childrenOf(t testing.TB, pid int) []int {
-	t.Helper()
-	lists, err := filepath.Glob("/proc/" + strconv.Itoa(pid) + "/task/*/children")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var children []int
-	for _, list := range lists {
-		text, _ := os.ReadFile(list)
-		for _, field := range strings.Fields(string(text)) {
-			child, err := strconv.Atoi(field)
-			if err != nil {
-				t.Fatal(err)
-			}
-			children = append(children, child)
+func (s *comparison) signalInExecve(sig syscall.Signal, where string, hold time.Duration) error {
+	count, n := map[signalOutcome]int{}, moments(s.T, 8)
+	for i := range n {
+		after := hold * time.Duration(i) / time.Duration(n)
+		if i >= n/2 {
+			after += hold
+		}
+		p := start(s, s.withPipes(s.held(where, hold), binary, "--"))
+		p.untilLog("starting")
+		spin(after)
+		for _, pid := range childrenOf(s, p.pid()) {
+			_ = syscall.Kill(pid, sig)
+		}
+		outcome := p.outcomeOf(sig)
+		if count[outcome]++; !permitted(sig, outcome, p.log.String()) {
+			return fmt.Errorf("sent %v after the last line: %s\n%s", after, outcome, p)
 		}
 	}
-	return children
+	s.Logf("of %d within %v: %v", n, 2*hold, count)
+	if count[reached] == 0 || count[killed]+count[caughtIt] <= n/4 {
+		return fmt.Errorf("the moments did not cover execve, or strace did not hold it back: %v", count)
+	}
+	return nil
+}
+
+// held starts the application that handles signals under strace, which holds back its
+// execve, and no other.
+func (s *comparison) held(where string, hold time.Duration) launch {
+	s.Helper()
+	application := s.link("application") // under a path of its own
+	return launch{as: straced(application, where, hold), program: []string{application, "handle", "10000"}}
+}
+
+// straced is a command that starts another under strace, which holds back the execve
+// of this file.
+func straced(file, where string, hold time.Duration) []string {
+	return []string{
+		"strace", "-f", "-qq", "-o", "/dev/null", "-P", file, "-e", "trace=execve",
+		"-e", fmt.Sprintf("inject=execve:%s=%d", where, hold.Microseconds()),
+	}
 }

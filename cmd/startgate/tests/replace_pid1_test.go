@@ -2,10 +2,12 @@
 
 package tests
 
+// R12 and R13: signals to startgate as PID 1.
+
 import (
+	"fmt"
 	"os/exec"
 	"regexp"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -16,135 +18,117 @@ import (
 // theEnding are the signals that must end the wait.
 var theEnding = []syscall.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT}
 
-// prompt is how long startgate may take to end on a signal.
-const prompt = time.Second
-
-// asInit makes the command PID 1 of a namespace.
-func asInit(cmd *exec.Cmd) { cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID} }
-
-// waits starts startgate in front of the application that handles signals, and
-// returns when it waits.
-func (s *stage) waits(gate *gated, init bool) (*exec.Cmd, *live) {
-	s.Helper()
-	cmd := exec.CommandContext(s.Context(), binary, "--", s.recorder, "handle", "500")
-	cmd.Env, cmd.Stdout = append(gate.env(), "STARTGATE_TIMEOUT=2s"), &live{}
-	if init {
-		asInit(cmd)
-	}
-	log := s.starts(cmd)
-	log.until(s.T, "waiting for")
-	return cmd, log
+// asPID1 makes the command PID 1 of a namespace.
+func asPID1(cmd *exec.Cmd) *exec.Cmd {
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWPID}
+	return cmd
 }
 
-// R13, and the same for any other PID.
+// startWaiting starts startgate in front of the application that handles signals, and
+// returns when it waits.
+func startWaiting(t testing.TB, target *sidecar, pid1 bool) *process {
+	t.Helper()
+	cmd := command(append(target.settings(), "TIMEOUT=15s"), binary, "--", program(t, "recorder"), "handle", "500")
+	if pid1 {
+		asPID1(cmd)
+	}
+	p := start(t, cmd)
+	p.untilLog("waiting for")
+	return p
+}
+
+// R13: as PID 1 and as any other.
 func TestSignalsEndTheWait(t *testing.T) {
-	s := newStage(t)
-	for _, init := range []bool{true, false} {
+	for _, pid1 := range []bool{true, false} {
 		for _, sig := range theEnding {
-			t.Run(map[bool]string{true: "PID 1 ", false: ""}[init]+unix.SignalName(sig), func(t *testing.T) {
-				if init {
-					need(t, "root")
+			t.Run(map[bool]string{true: "PID 1 ", false: ""}[pid1]+unix.SignalName(sig), func(t *testing.T) {
+				if pid1 {
+					needRoot(t)
 				}
-				cmd, log := s.in(t).waits(newGated(t), init)
+				p := startWaiting(t, startSidecar(t, ""), pid1)
 				sent := time.Now()
-				if err := cmd.Process.Signal(sig); err != nil {
-					t.Fatal(err)
+				p.send(sig)
+				p.ends(128 + int(sig))
+				if took := time.Since(sent); took > soon {
+					p.Errorf("ended after %v", took)
 				}
-				_ = cmd.Wait()
-				if took := time.Since(sent); took > prompt {
-					t.Errorf("ended after %v", took)
-				}
-				if code, want := cmd.ProcessState.ExitCode(), 128+int(sig); code != want {
-					t.Errorf("exit code is %d, want %d", code, want)
-				}
-				text := log.String()
-				if strings.Contains(text, "goroutine ") {
-					t.Errorf("printed a stack trace")
-				}
-				if !strings.Contains(text, "ended by "+unix.SignalName(sig)) {
-					t.Errorf("the log does not say that it was ended by %s", unix.SignalName(sig))
-				}
-				if t.Failed() {
-					t.Log(text)
-				}
+				p.logHas("ended by " + unix.SignalName(sig))
+				p.logHasNot("goroutine ") // a stack trace
 			})
 		}
 	}
 }
 
-// R12, PID 1: not one signal is lost at any moment of the wait.
+// R12: as PID 1, not one signal is lost at any moment of the wait.
 func TestPID1LosesNoSignalWhileWaiting(t *testing.T) {
-	need(t, "root")
-	s := newStage(t)
-	n := moments(t, 60)
+	needRoot(t)
+	target, n := startSidecar(t, ""), moments(t, 60)
 	for i := range n {
 		sig := theEnding[i%len(theEnding)]
-		cmd, log := s.waits(newGated(t), true)
+		p := startWaiting(t, target, true)
 		spin(time.Duration(i) * 20 * time.Millisecond / time.Duration(n))
-		_ = cmd.Process.Signal(sig)
-		_ = cmd.Wait()
-		if code := cmd.ProcessState.ExitCode(); code != 128+int(sig) {
-			t.Fatalf("%v: exit code is %d\n%s", sig, code, log)
+		p.send(sig)
+		if p.ends(128 + int(sig)); t.Failed() {
+			return
 		}
 	}
 }
 
-// R12, PID 1, around the hand-over: what was sent before startgate says that it
+// R12: as PID 1, around the hand-over: what was sent before startgate says that it
 // starts the application ends it with 128+n. After that there is the limit that
 // the kernel and Go's runtime set: reached, dropped or code 2, and nothing else.
 func TestPID1LosesNoSignalBeforeHandOver(t *testing.T) {
-	need(t, "root")
-	s := newStage(t)
-	count, n := map[fate]int{}, moments(t, 60)
-	for i := range n {
-		sig, gate := theEnding[i%len(theEnding)], newGated(t)
-		cmd, log := s.waits(gate, true)
-		gate.open()
-		spin(time.Duration(i) * 15 * time.Millisecond / time.Duration(n))
+	needRoot(t)
+	count, i := map[signalOutcome]int{}, 0
+	sweep(t, 15*time.Millisecond, moments(t, 60), func(after time.Duration) {
+		sig, target := theEnding[i%len(theEnding)], startSidecar(t, "")
+		i++
+		p := startWaiting(t, target, true)
+		target.getReady(0)
+		spin(after)
+		_ = p.cmd.Process.Signal(sig)
 		sent := time.Now()
-		_ = cmd.Process.Signal(sig)
-		_ = cmd.Wait()
-		fate := fateOf(sig, cmd.ProcessState, cmd.Stdout.(*live).String())
-		count[fate]++
-		began, starts := handOver(t, log.String())
+		outcome := p.outcomeOf(sig)
+		count[outcome]++
+		began, starts := handOver(t, p.log.String())
 		switch {
 		case !starts || sent.Before(began):
-			if fate != caughtIt {
-				t.Fatalf("%v before the hand-over: %s: %v\n%s", sig, fate, cmd.ProcessState, log)
+			if outcome != caughtIt {
+				p.Fatalf("%v before the hand-over: %s", sig, outcome)
 			}
-		case fate == lost && cmd.ProcessState.ExitCode() != 99:
-			t.Errorf("%v in the hand-over: %v\n%s", sig, cmd.ProcessState, log)
+		case outcome == lost && p.code() != 99:
+			p.Errorf("%v in the hand-over", sig)
 		}
-	}
-	t.Logf("of %d: %v", n, count)
-	if count[caughtIt] == 0 || count[reached] == 0 {
-		t.Errorf("the moments did not cover the hand-over: %v", count)
-	}
+	}, func() bool { return count[caughtIt] > 0 && count[reached] > 0 })
+	t.Log(count)
 }
 
-// R12, PID 1: the limit itself, with execve held back by strace. Go's runtime ends
+// R12: as PID 1, the limit itself, with execve held back by strace. Go's runtime ends
 // the process with 2; so nothing is lost until the kernel has begun.
 func TestPID1EndsWith2BetweenStopAndExecve(t *testing.T) {
-	need(t, "root", "strace", "unshare")
-	s := newStage(t)
-	const hold = 200 * time.Millisecond
-	hand := s.holds("delay_enter", hold)
+	needRoot(t)
+	need(t, "strace", "unshare")
+	s := newComparison(t)
 	for _, sig := range theEnding {
 		t.Run(unix.SignalName(sig), func(t *testing.T) {
+			t.Parallel()
 			s := s.in(t)
-			cmd := s.command(start{as: append(hand, "unshare", "--fork", "--pid"), program: []string{s.application(), "handle", "500"}}, binary, "--")
-			log := s.starts(cmd)
-			log.until(t, "starting")
-			spin(hold / 10)
-			for _, unshare := range childrenOf(t, cmd.Process.Pid) {
-				for _, pid := range childrenOf(t, unshare) {
-					_ = syscall.Kill(pid, sig)
+			holding(t, 200*time.Millisecond, func(hold time.Duration) error {
+				a := s.held("delay_enter", hold)
+				a.as = append(a.as, "unshare", "--fork", "--pid")
+				p := start(s, s.withPipes(a, binary, "--"))
+				p.untilLog("starting")
+				spin(hold / 10)
+				for _, unshare := range childrenOf(t, p.pid()) {
+					for _, pid := range childrenOf(t, unshare) {
+						_ = syscall.Kill(pid, sig)
+					}
 				}
-			}
-			_ = cmd.Wait()
-			if code := cmd.ProcessState.ExitCode(); code != 2 {
-				t.Errorf("%v, want exit code 2\n%s", cmd.ProcessState, log)
-			}
+				if p.code() != runtimeCode {
+					return fmt.Errorf("want exit code 2\n%s", p)
+				}
+				return nil
+			})
 		})
 	}
 }

@@ -2,66 +2,59 @@
 
 package tests
 
+// The comparison of a program that is started directly with one that startgate becomes
+// or supervises. The tests in replace_*_test.go hold startgate to R1 to R14: the
+// program sees just what it would see if it had been started in startgate's place.
+// Where Go's runtime makes that impossible, a test says exactly what is different.
+
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"maps"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-// The tests in replace_*_test.go hold startgate to R1 to R14 of what handing over
-// must get right: the program it becomes sees just what it would see if it had
-// been started in startgate's place. Where Go's runtime makes that impossible, a
-// test says exactly what is different.
-
-// patience is how long a process of these tests may take before it counts as stuck.
-const patience = 20 * time.Second
-
-// stage is where a test starts programs, directly and through startgate.
-type stage struct {
+// comparison starts programs, directly and through startgate.
+type comparison struct {
 	*testing.T
 	dir      string // open to every user
 	recorder string // testdata/recorder.c, compiled
 }
 
-func newStage(t *testing.T) *stage {
+func newComparison(t *testing.T) *comparison {
 	t.Helper()
-	need(t, "cc")
-	// What this process ignores, its children would ignore as well: INT, when the
-	// tests are a shell's background job. What it catches is theirs as usual.
-	caught := make(chan os.Signal, 1)
-	signal.Notify(caught, syscall.SIGINT, syscall.SIGHUP)
-	t.Cleanup(func() { signal.Stop(caught) })
-	s := &stage{T: t, dir: t.TempDir()}
-	for _, dir := range []string{filepath.Dir(binary), filepath.Dir(s.dir), s.dir} {
+	s := &comparison{T: t, dir: t.TempDir()}
+	for _, dir := range []string{filepath.Dir(s.dir), s.dir} {
 		if err := os.Chmod(dir, 0o777); err != nil {
 			t.Fatal(err)
 		}
 	}
-	s.recorder = filepath.Join(s.dir, "recorder")
-	out, err := exec.CommandContext(t.Context(), "cc", "-O1", "-o", s.recorder, "testdata/recorder.c").CombinedOutput()
-	if err != nil {
-		t.Fatalf("cannot compile the recorder: %v\n%s", err, out)
-	}
+	s.recorder = s.link("recorder")
 	return s
 }
 
-// in returns the same stage for a subtest.
-func (s *stage) in(t *testing.T) *stage { return &stage{t, s.dir, s.recorder} }
+// in returns the same comparison for a subtest.
+func (s *comparison) in(t *testing.T) *comparison { return &comparison{t, s.dir, s.recorder} }
 
-// start is one way to start a program.
-type start struct {
+// link gives the recorder a path of its own.
+func (s *comparison) link(name string) string {
+	s.Helper()
+	path := filepath.Join(s.dir, name)
+	if err := os.Link(program(s, "recorder"), path); err != nil && !os.IsExist(err) {
+		s.Fatal(err)
+	}
+	return path
+}
+
+// launch is one way to start a program.
+type launch struct {
 	as      []string    // what runs the launcher, such as setpriv and its flags
 	states  []string    // what the launcher sets up
 	program []string    // nil is the recorder; a recorder's arguments follow after seenBy
@@ -71,28 +64,31 @@ type start struct {
 	extra   []*os.File  // descriptors from 3 on
 }
 
-// set is what to tell the launcher: words, numbers, and lists of words.
-func set(words ...any) []string {
-	var states []string
-	for _, word := range words {
-		if more, ok := word.([]string); ok {
-			states = append(states, more...)
+// words makes a list of words, numbers, and lists of words.
+func words(parts ...any) []string {
+	var all []string
+	for _, part := range parts {
+		if more, ok := part.([]string); ok {
+			all = append(all, more...)
 			continue
 		}
-		states = append(states, fmt.Sprint(word))
+		all = append(all, fmt.Sprint(part))
 	}
-	return states
+	return all
 }
 
-// plain is the environment of these tests.
-var plain = []string{"PATH=/usr/local/bin:/usr/bin:/bin", "STARTGATE_WAIT_FOR=none"}
+// The environments of the two modes.
+var (
+	plain        = environ("WAIT_FOR=none")
+	superviseEnv = environ("WAIT_FOR=none", "SUPERVISE=true")
+)
 
 // seen is where the recorder writes to.
-func (s *stage) seen() string { return filepath.Join(s.dir, "seen") }
+func (s *comparison) seen() string { return filepath.Join(s.dir, "seen") }
 
-// command returns the start, with these words before the program: startgate's
+// command returns the launch, with these words before the program: startgate's
 // path, or none.
-func (s *stage) command(a start, through ...string) *exec.Cmd {
+func (s *comparison) command(a launch, through ...string) *exec.Cmd {
 	s.Helper()
 	if a.program == nil {
 		a.program = []string{s.recorder, "record", s.seen()}
@@ -100,37 +96,35 @@ func (s *stage) command(a start, through ...string) *exec.Cmd {
 	if a.env == nil {
 		a.env = plain
 	}
-	argv := append(append([]string{}, a.as...), s.recorder, "set")
-	argv = append(append(argv, a.states...), "--")
-	argv = append(append(argv, through...), a.program...)
-	ctx, cancel := context.WithTimeout(s.Context(), patience)
-	s.Cleanup(cancel)
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	argv := words(a.as, s.recorder, "set", a.states, "--", through, a.program)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Env, cmd.Dir, cmd.ExtraFiles = a.env, a.dir, a.extra
 	// Only a file reaches the program as it is; anything else becomes a pipe.
 	for i, std := range a.stdio {
-		if std == nil {
-			continue
-		}
-		switch i {
-		case 0:
-			cmd.Stdin = std
-		case 1:
-			cmd.Stdout = std
-		case 2:
-			cmd.Stderr = std
+		switch {
+		case std != nil:
+		case i < 2:
+			a.stdio[i] = s.file("/dev/null", 0)
+		default:
+			a.stdio[i] = s.file(filepath.Join(s.dir, "stderr"), os.O_TRUNC)
 		}
 	}
-	if a.stdio[2] == nil {
-		cmd.Stderr = s.file("stderr", os.O_RDWR|os.O_TRUNC)
-	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = a.stdio[0], a.stdio[1], a.stdio[2]
 	return cmd
 }
 
-// file opens a file on the stage.
-func (s *stage) file(name string, flags int) *os.File {
+// withPipes returns the launch with the runner's pipes as its standard streams.
+func (s *comparison) withPipes(a launch, through ...string) *exec.Cmd {
 	s.Helper()
-	f, err := os.OpenFile(filepath.Join(s.dir, name), flags|os.O_CREATE, 0o666)
+	cmd := s.command(a, through...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, nil, nil
+	return cmd
+}
+
+// file opens a file for reading and writing.
+func (s *comparison) file(path string, flags int) *os.File {
+	s.Helper()
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|flags, 0o666)
 	if err != nil {
 		s.Fatal(err)
 	}
@@ -138,36 +132,28 @@ func (s *stage) file(name string, flags int) *os.File {
 	return f
 }
 
-// sight is what a program saw of itself, by name.
-type sight map[string]string
+// snapshot is what a program saw of itself, by name.
+type snapshot map[string]string
 
-// sees starts the recorder and returns what it saw. It must be the process that
-// was started, and its parent this one.
-func (s *stage) sees(a start, through ...string) sight {
+// record starts the recorder, and returns what it saw and the process.
+func (s *comparison) record(a launch, through ...string) (snapshot, *process) {
 	s.Helper()
 	os.Remove(s.seen())
-	cmd := s.command(a, through...)
-	if err := cmd.Run(); err != nil {
-		stderr, _ := os.ReadFile(filepath.Join(s.dir, "stderr"))
-		s.Fatalf("%q: %v\n%s", cmd.Args, err, stderr)
+	p := runToEnd(s, s.command(a, through...))
+	if code := p.code(); code != 0 {
+		p.Fatalf("exit code is %d\n%s", code, readIfThere(s.T, filepath.Join(s.dir, "stderr")))
 	}
+	return s.recorded(), p
+}
+
+// recorded reads what a recorder wrote.
+func (s *comparison) recorded() snapshot {
+	s.Helper()
 	text, err := os.ReadFile(s.seen())
 	if err != nil {
 		s.Fatal(err)
 	}
-	saw := sightOf(text)
-	for name, want := range map[string]int{"pid": cmd.Process.Pid, "parent": os.Getpid()} {
-		if saw[name] != strconv.Itoa(want) {
-			s.Errorf("%q: %s is %s, want %d", cmd.Args, name, saw[name], want)
-		}
-		delete(saw, name)
-	}
-	return saw
-}
-
-// sightOf reads what a recorder wrote.
-func sightOf(text []byte) sight {
-	saw := sight{}
+	saw := snapshot{}
 	for line := range bytes.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSuffix(string(line), "\n"), "\t")
 		saw[name] = value
@@ -175,10 +161,24 @@ func sightOf(text []byte) sight {
 	return saw
 }
 
+// sees starts the recorder and returns what it saw. It must be the process that
+// was started, and its parent this one.
+func (s *comparison) sees(a launch, through ...string) snapshot {
+	s.Helper()
+	saw, p := s.record(a, through...)
+	for name, want := range map[string]int{"pid": p.pid(), "parent": os.Getpid()} {
+		if saw[name] != strconv.Itoa(want) {
+			p.Errorf("%s is %s, want %d", name, saw[name], want)
+		}
+		delete(saw, name)
+	}
+	return saw
+}
+
 // same starts the recorder directly and through startgate, and compares. A limit
 // turns what is seen directly into what must be seen through startgate. It
 // returns what was seen directly.
-func (s *stage) same(a start, limits ...func(sight)) sight {
+func (s *comparison) same(a launch, limits ...func(snapshot)) snapshot {
 	s.Helper()
 	direct := s.sees(a)
 	want := maps.Clone(direct)
@@ -189,16 +189,16 @@ func (s *stage) same(a start, limits ...func(sight)) sight {
 	return direct
 }
 
-func (s *stage) equal(want, got sight) {
+func (s *comparison) equal(want, got snapshot) {
 	s.Helper()
 	if diff := cmp.Diff(want, got); diff != "" {
 		s.Errorf("the program sees the difference (-directly +through startgate):\n%s", diff)
 	}
 }
 
-// shows tells that the launcher did what the test asks it for: a test of a state
+// shows checks that the launcher did what the test asks it for: a test of a state
 // that was not there would prove nothing.
-func (saw sight) shows(t *testing.T, name, want string) {
+func (saw snapshot) shows(t *testing.T, name, want string) {
 	t.Helper()
 	if got := saw[name]; !strings.Contains(got, want) {
 		t.Errorf("the launcher did not set the state up: %s is %q, want %q", name, got, want)

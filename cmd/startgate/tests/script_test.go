@@ -1,14 +1,13 @@
 package tests
 
+// What a user sees at the command line, in testdata/script/*.txtar.
+
 import (
 	"errors"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
-	"sync/atomic"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -21,6 +20,7 @@ func TestScript(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("PATH", filepath.Dir(binary)+string(os.PathListSeparator)+env.Getenv("PATH"))
 			env.Setenv("STARTGATE_WAIT_FOR", "none")
+			env.Values[theTest{}] = env.T()
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -29,6 +29,9 @@ func TestScript(t *testing.T) {
 		},
 	})
 }
+
+// theTest is the key of a script's test among its values.
+type theTest struct{}
 
 // exits CODE COMMAND... runs a command, whose exit code must be that one.
 func exits(ts *testscript.TestScript, neg bool, args []string) {
@@ -56,16 +59,14 @@ func serve(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: serve VARIABLE STATUS...")
 	}
-	var asked atomic.Int64
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		turn := min(int(asked.Add(1)), len(args)-1)
-		status, err := strconv.Atoi(args[turn])
-		if err != nil {
-			status = http.StatusInternalServerError
-		}
-		w.Header().Set("Location", "/elsewhere")
-		w.WriteHeader(status)
-	}))
-	ts.Defer(server.Close)
-	ts.Setenv(args[0], server.URL)
+	codes := make([]int, len(args)-1)
+	for i := range codes {
+		code, err := strconv.Atoi(args[1+i])
+		ts.Check(err)
+		codes[i] = code
+	}
+	s := newSidecar(ts.Value(theTest{}).(testing.TB), "")
+	s.answer = statuses(codes...)
+	s.listen()
+	ts.Setenv(args[0], s.url())
 }

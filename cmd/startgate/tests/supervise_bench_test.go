@@ -2,6 +2,8 @@
 
 package tests
 
+// Benchmarks of supervising: signals, orphans, and what it takes at rest.
+
 import (
 	"bufio"
 	"fmt"
@@ -17,16 +19,16 @@ import (
 // supervisor is startgate as these benchmarks measure it.
 func supervisor() wrapper { return gateWith("startgate", "WAIT_FOR={url}", "SUPERVISE=true") }
 
-// behind is an application behind a wrapper that is still there.
-type behind struct {
-	*init1
+// benchTarget is an application behind a wrapper that is still there.
+type benchTarget struct {
+	*process
 	lines *bufio.Reader
 	out   *os.File
 }
 
-// supervises starts the application that tells its PID and the signals that it gets,
+// startBehind starts the application that tells its PID and the signals that it gets,
 // and ends with its standard input.
-func (w wrapper) supervises(b *testing.B, sidecar *standIn) *behind {
+func (w wrapper) startBehind(b *testing.B, s *sidecar) *benchTarget {
 	b.Helper()
 	r, out, err := os.Pipe()
 	if err != nil {
@@ -34,17 +36,17 @@ func (w wrapper) supervises(b *testing.B, sidecar *standIn) *behind {
 	}
 	defer out.Close()
 	b.Cleanup(func() { r.Close() })
-	s := &behind{begin(b, w.command(b.Context(), b, sidecar, application(b), "terminal"), out), bufio.NewReader(r), r}
-	b.Cleanup(func() { killTree(b, s.pid()) })
-	return s
+	cmd := w.command(s, program(b, "supervised"), "terminal")
+	cmd.Stdout = out
+	return &benchTarget{start(b, cmd), bufio.NewReader(r), r}
 }
 
 // started waits for the application, which must not have taken the wrapper's place.
-func (s *behind) started(b *testing.B, w wrapper) {
+func (s *benchTarget) started(b *testing.B, w wrapper) {
 	b.Helper()
 	said, err := s.hears("pid ", patience)
 	if err != nil {
-		w.cannot(b, fmt.Sprintf("the application does not start: %v\n%s", err, s.log))
+		w.cannot(b, fmt.Sprintf("the application does not start: %v\n%s", err, &s.log))
 	}
 	if said == strconv.Itoa(s.pid()) {
 		w.cannot(b, "the application takes its place: there is nothing to measure")
@@ -52,7 +54,7 @@ func (s *behind) started(b *testing.B, w wrapper) {
 }
 
 // hears reads up to a line with this beginning, and returns its next word.
-func (s *behind) hears(beginning string, within time.Duration) (word string, err error) {
+func (s *benchTarget) hears(beginning string, within time.Duration) (word string, err error) {
 	if err := s.out.SetReadDeadline(time.Now().Add(within)); err != nil {
 		return "", err
 	}
@@ -71,13 +73,13 @@ func (s *behind) hears(beginning string, within time.Duration) (word string, err
 // the other, and how long one takes through it to the application and back to here.
 func BenchmarkForward(b *testing.B) {
 	beside(b, func(b *testing.B, w wrapper) {
-		s := w.supervises(b, readySidecar(b))
+		s := w.startBehind(b, startReady(b, ""))
 		s.started(b, w)
 		var took []time.Duration
 		for b.Loop() {
 			began := time.Now()
 			s.send(unix.SIGUSR1)
-			if _, err := s.hears("signal 10 ", patience/4); err != nil {
+			if _, err := s.hears("signal 10 ", soon); err != nil {
 				w.cannot(b, fmt.Sprintf("the signal does not arrive: %v", err))
 			}
 			took = append(took, time.Since(began))
@@ -91,33 +93,33 @@ func BenchmarkForward(b *testing.B) {
 // at once. It is PID 1 where this is run by root.
 func BenchmarkReap(b *testing.B) {
 	const orphans = 1000
-	app := application(b)
+	app := program(b, "supervised")
 	beside(b, func(b *testing.B, w wrapper) {
-		sidecar := readySidecar(b)
-		w.supervises(b, sidecar).started(b, w)
+		sidecar := startReady(b, "")
+		w.startBehind(b, sidecar).started(b, w)
 		var took time.Duration
 		for b.Loop() {
-			cmd := w.command(b.Context(), b, sidecar, app, "orphans", strconv.Itoa(orphans), "0")
+			cmd := w.command(sidecar, app, "orphans", strconv.Itoa(orphans), "0")
 			if os.Getuid() == 0 {
-				asInit(cmd)
+				asPID1(cmd)
 			}
-			i := begin(b, cmd)
-			i.out.until(b, "ready")
-			if len(childrenOf(b, i.pid())) != 1+orphans {
-				i.stdin.Close()
+			p := start(b, cmd)
+			p.untilOut("ready")
+			if len(childrenOf(b, p.pid())) != 1+orphans {
+				p.stdin.Close()
 				w.cannot(b, "it does not adopt the orphans")
 			}
 			began := time.Now()
-			i.say("release")
-			for len(childrenOf(b, i.pid())) > 1 {
-				if time.Since(began) > patience/4 {
+			p.say("release")
+			for len(childrenOf(b, p.pid())) > 1 {
+				if time.Since(began) > soon {
 					w.cannot(b, "it does not reap the orphans")
 				}
 				time.Sleep(100 * time.Microsecond)
 			}
 			took += time.Since(began)
-			i.say("end")
-			i.ends(0)
+			p.say("end")
+			p.ends(0)
 		}
 		b.ReportMetric(float64(orphans*b.N)/took.Seconds(), "reaped/s")
 		b.ReportMetric(0, "ns/op") // includes begetting them
@@ -130,17 +132,10 @@ func BenchmarkReap(b *testing.B) {
 func BenchmarkAtRest(b *testing.B) {
 	beside(b, func(b *testing.B, w wrapper) {
 		for b.Loop() {
-			sidecar, err := newStandIn(0)
-			if err != nil {
-				b.Fatal(err)
-			}
-			b.Cleanup(sidecar.stop)
-			if err := sidecar.listen(); err != nil {
-				b.Fatal(err)
-			}
-			s := w.supervises(b, sidecar)
+			sidecar := startSidecar(b, "")
+			s := w.startBehind(b, sidecar)
 			time.Sleep(2 * time.Second)
-			sidecar.ready.Store(true)
+			sidecar.getReady(0)
 			s.started(b, w)
 			b.ReportMetric(s.wakeups(), "wakeups/s")
 			b.ReportMetric(float64(s.anonymous()), "rss_anon_kB")

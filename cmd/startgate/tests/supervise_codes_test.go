@@ -2,6 +2,8 @@
 
 package tests
 
+// S1: the exit code is the application's.
+
 import (
 	"fmt"
 	"os"
@@ -13,48 +15,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// modes are the environments of the two ways to hand over.
-var modes = map[string][]string{"replace": plain, "supervise": supervising()}
+// modes are the settings of the two ways to hand over.
+var modes = map[string][]string{"replace": {"WAIT_FOR=none"}, "supervise": modeSupervise}
 
-// S1.
+// S1: the codes that mean something to a shell, and the ends of their range.
 func TestEveryExitCode(t *testing.T) {
 	need(t, "sh")
-	for mode, env := range modes {
+	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
-			for want := range 256 {
-				cmd := exec.CommandContext(t.Context(), binary, "--", "sh", "-c", "exit "+strconv.Itoa(want))
-				cmd.Env = env
-				_ = cmd.Run()
-				if code := cmd.ProcessState.ExitCode(); code != want {
-					t.Errorf("exit code is %v, want %d", cmd.ProcessState, want)
-				}
+			for _, want := range []int{0, 1, 2, 126, 127, 128, 143, 255} {
+				startGate(t, settings, "sh", "-c", "exit "+strconv.Itoa(want)).ends(want)
 			}
 		})
 	}
 }
 
-// S1. A process that is replaced is ended by the signal itself.
+// S1: a process that is replaced is ended by the signal itself.
 func TestEveryDeathBySignal(t *testing.T) {
-	app := application(t)
-	for mode, env := range modes {
+	app := program(t, "supervised")
+	for mode, settings := range modes {
 		t.Run(mode, func(t *testing.T) {
 			for sig := syscall.Signal(1); sig <= 64; sig++ {
-				direct := exec.CommandContext(t.Context(), app, "die", strconv.Itoa(int(sig)))
 				if stops(sig) {
 					continue
 				}
-				_ = direct.Run()
-				cmd := exec.CommandContext(t.Context(), binary, "--", app, "die", strconv.Itoa(int(sig)))
-				cmd.Env = env
-				_ = cmd.Run()
-				want := direct.ProcessState.Sys().(syscall.WaitStatus)
-				got := cmd.ProcessState.Sys().(syscall.WaitStatus)
+				want := start(t, exec.Command(app, "die", strconv.Itoa(int(sig)))).end()
+				p := startGate(t, settings, app, "die", strconv.Itoa(int(sig)))
 				if mode == "supervise" && want.Signaled() {
-					if got.ExitStatus() != 128+int(sig) {
-						t.Errorf("signal %d: %v, want exit code %d", int(sig), cmd.ProcessState, 128+int(sig))
-					}
-				} else if got != want {
-					t.Errorf("signal %d: %v, want %v", int(sig), cmd.ProcessState, direct.ProcessState)
+					p.ends(128 + int(sig))
+				} else if p.end() != want {
+					p.Errorf("signal %d: directly the status is %v", int(sig), want)
 				}
 			}
 		})
@@ -65,32 +55,26 @@ func stops(sig syscall.Signal) bool {
 	return sig == unix.SIGSTOP || sig == unix.SIGTSTP || sig == unix.SIGTTIN || sig == unix.SIGTTOU
 }
 
-// S1, with a core.
+// S1: with a core.
 func TestDeathWithCore(t *testing.T) {
 	if pattern, _ := os.ReadFile("/proc/sys/kernel/core_pattern"); len(pattern) == 0 || pattern[0] == '|' || pattern[0] == '/' {
 		t.Skipf("cores go elsewhere: %s", pattern)
 	}
-	s, app := newStage(t), application(t)
+	s, app := newComparison(t), program(t, "supervised")
 	for _, sig := range []syscall.Signal{unix.SIGQUIT, unix.SIGABRT, unix.SIGSEGV, unix.SIGXCPU} {
-		a := start{
-			states:  set("limit", unix.RLIMIT_CORE, 64<<20, 64<<20),
+		a := launch{
+			states:  words("limit", unix.RLIMIT_CORE, 64<<20, 64<<20),
 			program: []string{app, "die", strconv.Itoa(int(sig))},
-			dir:     t.TempDir(), env: supervising(),
+			dir:     t.TempDir(), env: superviseEnv,
 		}
-		direct := s.command(a)
-		_ = direct.Run()
-		if !direct.ProcessState.Sys().(syscall.WaitStatus).CoreDump() {
-			t.Errorf("%v: the application left no core: %v", sig, direct.ProcessState)
+		if direct := start(t, s.command(a)); !direct.end().CoreDump() {
+			direct.Errorf("the application left no core")
 		}
-		cmd := s.command(a, binary, "--")
-		_ = cmd.Run()
-		if code := cmd.ProcessState.ExitCode(); code != 128+int(sig) {
-			t.Errorf("%v: %v, want exit code %d", sig, cmd.ProcessState, 128+int(sig))
-		}
+		start(t, s.command(a, binary, "--")).ends(128 + int(sig))
 	}
 }
 
-// What cannot be run has the same codes as without supervising, and a script
+// R10, R11: what cannot be run has the same codes as without supervising, and a script
 // without a #! line is run.
 func TestSuperviseWhatCannotBeRun(t *testing.T) {
 	dir := t.TempDir()
@@ -108,7 +92,7 @@ func TestSuperviseWhatCannotBeRun(t *testing.T) {
 		if err := os.WriteFile(path, []byte(file.text), file.mode); err != nil {
 			t.Fatal(err)
 		}
-		begin(t, superviseCommand(t, path)).ends(file.code)
+		start(t, supervise(path)).ends(file.code)
 	}
-	begin(t, superviseCommand(t, dir+"/missing")).ends(127)
+	start(t, supervise(dir+"/missing")).ends(127)
 }

@@ -2,10 +2,11 @@
 
 package tests
 
+// S14: supervising where seccomp forbids what it uses.
+
 import (
 	"fmt"
 	"os/exec"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -28,77 +29,71 @@ var forbidden = []struct {
 	}},
 }
 
-// forbids puts the command under a filter by which these system calls fail so.
-func forbids(t testing.TB, cmd *exec.Cmd, errno syscall.Errno, calls []int) *exec.Cmd {
+// forbid is a command that starts another under a filter by which these system calls
+// fail so.
+func forbid(t testing.TB, errno syscall.Errno, calls []int) []string {
 	t.Helper()
-	argv := []string{application(t), "forbid", strconv.Itoa(int(errno))}
+	argv := words(program(t, "supervised"), "forbid", int(errno))
 	for _, call := range calls {
-		argv = append(argv, strconv.Itoa(call))
+		argv = words(argv, call)
 	}
-	cmd.Path, cmd.Args = argv[0], append(append(argv, "--"), cmd.Args...)
-	return cmd
+	return words(argv, "--")
 }
 
-// S14.
+// superviseForbidden is a command that supervises testdata/supervised.c with these
+// arguments under such a filter.
+func superviseForbidden(t testing.TB, errno syscall.Errno, calls []int, args ...string) *exec.Cmd {
+	t.Helper()
+	return command(modeSupervise, words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
+}
+
+// S14: signals, codes and warnings.
 func TestSuperviseWithLess(t *testing.T) {
 	for _, test := range forbidden {
 		for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS} {
 			t.Run(fmt.Sprintf("%s %s", test.name, unix.ErrnoName(errno)), func(t *testing.T) {
-				app := application(t)
-				run := func(args ...string) *init1 {
-					return begin(t, forbids(t, superviseCommand(t, append([]string{app}, args...)...), errno, test.calls))
-				}
-				i := run("signals")
-				i.out.until(t, "ready")
-				i.handsOn(unix.SIGTERM)
-				if err := syscall.Kill(i.app(), unix.SIGKILL); err != nil {
+				p := start(t, superviseForbidden(t, errno, test.calls, "signals"))
+				p.untilOut("ready")
+				p.forwards(unix.SIGTERM)
+				if err := syscall.Kill(p.app(), unix.SIGKILL); err != nil {
 					t.Fatal(err)
 				}
-				i.ends(128 + int(unix.SIGKILL))
-				says(t, i.log.String(), test.says)
-				run("crowd", "20", "42").ends(42)
+				p.ends(128 + int(unix.SIGKILL))
+				p.warnsOf(test.says)
+				start(t, superviseForbidden(t, errno, test.calls, "crowd", "20", "42")).ends(42)
 			})
 		}
 	}
 }
 
-// says checks that the log has these warnings, and no others.
-func says(t *testing.T, log string, want []string) {
-	t.Helper()
+// warnsOf checks that the log has these warnings, and no others.
+func (p *process) warnsOf(want []string) {
+	p.Helper()
 	for _, text := range want {
-		if !strings.Contains(log, "level=WARN msg=\""+text) {
-			t.Errorf("the log does not say %q", text)
-		}
+		p.logHas(`level=WARN msg="` + text)
 	}
-	if got := strings.Count(log, "level=WARN"); got != len(want) {
-		t.Errorf("the log has %d warnings, want %d", got, len(want))
-	}
-	if t.Failed() {
-		t.Log(log)
+	if got := strings.Count(p.log.String(), "level=WARN"); got != len(want) {
+		p.Errorf("the log has %d warnings, want %d", got, len(want))
 	}
 }
 
-// S14 with S7: orphans are still reaped where they come in any case.
+// S7, S14: orphans are still reaped where they come in any case.
 func TestReapsOrphansWithLess(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	for _, test := range forbidden {
 		t.Run(test.name, func(t *testing.T) {
-			cmd := forbids(t, superviseCommand(t, application(t), "orphans", "100", "42"), unix.EPERM, test.calls)
-			asInit(cmd)
-			i := begin(t, cmd)
-			i.out.until(t, "ready")
-			i.reapsAll()
-			i.say("end")
-			i.ends(42)
+			p := start(t, asPID1(superviseForbidden(t, unix.EPERM, test.calls, "orphans", "100", "42")))
+			p.untilOut("ready")
+			p.reapsAll()
+			p.say("end")
+			p.ends(42)
 		})
 	}
 }
 
-// The limit of S14: a thread that may not wait for children at all has none.
+// S14: the limit. A thread that may not wait for children at all has none.
 func TestSuperviseWithoutAnyWait(t *testing.T) {
-	i := begin(t, forbids(t, superviseCommand(t, application(t), "crowd", "0", "42"), unix.EPERM, []int{unix.SYS_WAITID, unix.SYS_WAIT4}))
-	i.ends(codeFailed)
-	if text := i.log.String(); !strings.Contains(text, "cannot wait for the program: operation not permitted") {
-		t.Errorf("the log does not say why:\n%s", text)
-	}
+	p := start(t, superviseForbidden(t, unix.EPERM, []int{unix.SYS_WAITID, unix.SYS_WAIT4}, "crowd", "0", "42"))
+	p.ends(codeFailed)
+	p.logHas("cannot wait for the program: operation not permitted")
 }

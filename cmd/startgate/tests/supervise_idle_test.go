@@ -2,12 +2,16 @@
 
 package tests
 
+// S13: supervising takes little memory and hardly wakes up.
+
 import (
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -17,41 +21,39 @@ import (
 // mostWakeups is the limit of S13, a second.
 const mostWakeups = 3.0
 
-// past is what startgate has done before it is idle: the settings, and what is done
+// history is what startgate has done before it is idle: the settings, and what is done
 // while the application runs.
-type past struct {
+type history struct {
 	name    string
 	prepare func(testing.TB) (settings []string, running func())
 	most    int // RssAnon, in kB
 }
 
-// pasts end with one that S13 does not speak of: Go's heap is used up to 4 MB before
+// histories end with one that S13 does not speak of: Go's heap is used up to 4 MB before
 // anything is collected, and from then on the collector itself needs half of one.
-var pasts = []past{
+var histories = []history{
 	{"no wait", func(testing.TB) ([]string, func()) { return nil, func() {} }, 2048},
 	{"after a wait", func(t testing.TB) ([]string, func()) { return asking(t, 20), func() {} }, 2048},
 	{"after as many probes as in a minute", func(t testing.TB) ([]string, func()) { return asking(t, 120), func() {} }, 2560},
 	{"with metrics", func(t testing.TB) ([]string, func()) {
-		listener := listenOn(t, "127.0.0.1:0")
-		listener.Close() // and startgate listens there
-		addr := listener.Addr().String()
-		return append(asking(t, 1), "STARTGATE_METRICS="+addr), func() { scrapeOften(t, addr, 100) }
+		addr := freeAddr(t)
+		return append(asking(t, 1), "METRICS="+addr), func() { scrapeOften(t, addr, 100) }
 	}, 8192},
 }
 
 // asking returns settings with which startgate asks n times before it starts.
 func asking(t testing.TB, n int) []string {
 	t.Helper()
-	asked := 0
-	listener := listenOn(t, "127.0.0.1:0")
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if asked++; asked < n { // one request at a time
-			http.Error(w, strings.Repeat("not ready ", 50), http.StatusServiceUnavailable)
+	s := newSidecar(t, "")
+	s.answer = func(s *sidecar, conn net.Conn) {
+		if s.asked.Load() < int64(n) { // one request at a time
+			status(http.StatusServiceUnavailable, strings.Repeat("not ready ", 50))(s, conn)
+			return
 		}
-	})}
-	go server.Serve(listener)
-	t.Cleanup(func() { server.Close() })
-	return []string{"STARTGATE_WAIT_FOR=http://" + listener.Addr().String(), "STARTGATE_BACKOFF_MAX=10ms"}
+		status(http.StatusOK, "")(s, conn)
+	}
+	s.listen()
+	return s.settings()
 }
 
 // scrapeOften asks for the metrics n times.
@@ -69,24 +71,22 @@ func scrapeOften(t testing.TB, addr string, n int) {
 }
 
 // idle returns startgate with this past, and an application that does nothing.
-func idle(t testing.TB, before past) *init1 {
+func idle(t testing.TB, before history) *process {
 	t.Helper()
 	settings, running := before.prepare(t)
-	cmd := superviseCommand(t, application(t), "signals")
-	cmd.Env = append(supervising(), settings...)
-	i := begin(t, cmd)
-	i.out.until(t, "ready")
+	p := startGate(t, append(slices.Clone(modeSupervise), settings...), program(t, "supervised"), "signals")
+	p.untilOut("ready")
 	running()
-	return i
+	return p
 }
 
-// S13.
+// S13: after each of the histories.
 func TestSupervisingIsIdle(t *testing.T) {
-	for _, before := range pasts {
+	for _, before := range histories {
 		t.Run(before.name, func(t *testing.T) {
 			t.Parallel()
-			i := idle(t, before)
-			wakeups, anonymous := i.wakeups(), i.anonymous()
+			p := idle(t, before)
+			wakeups, anonymous := p.wakeups(), p.anonymous()
 			t.Logf("%.1f context switches a second, RssAnon %d kB", wakeups, anonymous)
 			if wakeups > mostWakeups {
 				t.Errorf("%.1f context switches a second, want at most %v", wakeups, mostWakeups)
@@ -99,17 +99,17 @@ func TestSupervisingIsIdle(t *testing.T) {
 }
 
 // anonymous returns startgate's anonymous memory, in kB.
-func (i *init1) anonymous() int {
-	i.Helper()
-	return i.sum(fmt.Sprintf("/proc/%d/status", i.pid()), "RssAnon")
+func (p *process) anonymous() int {
+	p.Helper()
+	return p.sum(fmt.Sprintf("/proc/%d/status", p.pid()), "RssAnon")
 }
 
 // wakeups returns how often a second its threads are switched to, in the quietest
 // of some spans of time: what happens once, such as returning memory, is no wake-up.
-func (i *init1) wakeups() float64 {
-	i.Helper()
+func (p *process) wakeups() float64 {
+	p.Helper()
 	const span = 2 * time.Second
-	switches := func() int { return i.sum(fmt.Sprintf("/proc/%d/task/*/status", i.pid()), "ctxt_switches") }
+	switches := func() int { return p.sum(fmt.Sprintf("/proc/%d/task/*/status", p.pid()), "ctxt_switches") }
 	for tries, least := 0, 0.0; ; tries++ {
 		before := switches()
 		time.Sleep(span)
@@ -124,11 +124,11 @@ func (i *init1) wakeups() float64 {
 }
 
 // sum adds up the numbers whose name ends so, in the files of a pattern.
-func (i *init1) sum(pattern, name string) int {
-	i.Helper()
+func (p *process) sum(pattern, name string) int {
+	p.Helper()
 	files, err := filepath.Glob(pattern)
 	if err != nil || len(files) == 0 {
-		i.Fatalf("startgate is gone: %v\n%s", err, i.log)
+		p.Fatalf("startgate is gone: %v", err)
 	}
 	sum := 0
 	for _, file := range files {
@@ -137,7 +137,7 @@ func (i *init1) sum(pattern, name string) int {
 			if key, value, _ := strings.Cut(line, ":"); strings.HasSuffix(key, name) {
 				n, err := strconv.Atoi(strings.Fields(value)[0])
 				if err != nil {
-					i.Fatal(err)
+					p.Fatalf("%v", err)
 				}
 				sum += n
 			}

@@ -2,6 +2,8 @@
 
 package tests
 
+// S2, S3 and S6: which signals reach the application, and how often.
+
 import (
 	"slices"
 	"syscall"
@@ -11,20 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// S2, and the mask in which the signals come: it is the application's own.
+// S2: and the mask in which the signals come: it is the application's own.
 func TestForwardsEverySignalOnce(t *testing.T) {
-	i := supervise(t, "signals")
+	p := startSupervising(t, "signals")
 	all := exec.Forwardable()
 	for _, sig := range all {
-		i.handsOn(sig)
+		p.forwards(sig)
 	}
-	i.handsOn(unix.SIGUSR1) // after which there is none on its way
-	if got, want := i.got(), append(all, unix.SIGUSR1); !slices.Equal(got, want) {
-		t.Errorf("the application got\n%v, want\n%v\n%s", got, want, i.log)
-	}
+	p.forwards(unix.SIGUSR1) // after which there is none on its way
+	p.hasGot(append(all, unix.SIGUSR1)...)
 }
 
-// S2 is about these by name.
+// S2: it is about these by name.
 func TestForwardableIsComplete(t *testing.T) {
 	all := exec.Forwardable()
 	want := []syscall.Signal{
@@ -42,84 +42,76 @@ func TestForwardableIsComplete(t *testing.T) {
 	}
 }
 
-// S2, also as PID 1, and when the signals were blocked for startgate.
+// S2: also as PID 1, and when the signals were blocked for startgate.
 func TestForwardsAsPID1AndWhenBlocked(t *testing.T) {
-	need(t, "root")
+	needRoot(t)
 	all := exec.Forwardable()
-	for _, init := range []bool{true, false} {
-		cmd := newStage(t).command(start{
-			states: each("block", everySignal()), env: supervising(), program: []string{application(t), "signals"},
+	for _, pid1 := range []bool{true, false} {
+		cmd := newComparison(t).withPipes(launch{
+			states: each("block", everySignal()), env: superviseEnv, program: []string{program(t, "supervised"), "signals"},
 		}, binary, "--")
-		if init {
-			asInit(cmd)
+		if pid1 {
+			asPID1(cmd)
 		}
-		i := begin(t, cmd)
-		i.out.until(t, "ready")
+		p := start(t, cmd)
+		p.untilOut("ready")
 		for _, sig := range all {
-			i.handsOn(sig)
+			p.forwards(sig)
 		}
-		if got := i.got(); !slices.Equal(got, all) {
-			t.Errorf("as PID 1 %v: the application got\n%v, want\n%v", init, got, all)
-		}
+		p.hasGot(all...)
 	}
 }
 
 // S2: what is ignored stays so for startgate as well.
 func TestIgnoredSignalsAreNotForwarded(t *testing.T) {
 	ignored := []syscall.Signal{unix.SIGINT, unix.SIGHUP, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGCONT}
-	cmd := newStage(t).command(start{
-		states: each("ignore", ignored), env: supervising(), program: []string{application(t), "signals"},
-	}, binary, "--")
-	i := begin(t, cmd)
-	i.out.until(t, "ready")
+	p := start(t, newComparison(t).withPipes(launch{
+		states: each("ignore", ignored), env: superviseEnv, program: []string{program(t, "supervised"), "signals"},
+	}, binary, "--"))
+	p.untilOut("ready")
 	for _, sig := range ignored {
-		i.send(sig)
+		p.send(sig)
 	}
-	i.handsOn(unix.SIGTERM)
-	if got, want := i.got(), []syscall.Signal{unix.SIGTERM}; !slices.Equal(got, want) {
-		t.Errorf("the application got %v, want %v", got, want)
-	}
+	p.forwards(unix.SIGTERM)
+	p.hasGot(unix.SIGTERM)
 }
 
-// S3. The limit: PROF, which Go's runtime keeps to itself.
+// S3: the limit is PROF, which Go's runtime keeps to itself.
 func TestNeverForwardsChildOrUrgent(t *testing.T) {
-	i := supervise(t, "signals")
+	p := startSupervising(t, "signals")
 	for range 100 {
-		i.send(unix.SIGCHLD)
-		i.send(unix.SIGURG)
-		i.send(unix.SIGPROF)
+		p.send(unix.SIGCHLD)
+		p.send(unix.SIGURG)
+		p.send(unix.SIGPROF)
 	}
-	i.handsOn(unix.SIGUSR1)
-	if got, want := i.got(), []syscall.Signal{unix.SIGUSR1}; !slices.Equal(got, want) {
-		t.Errorf("the application got %v, want %v", got, want)
-	}
+	p.forwards(unix.SIGUSR1)
+	p.hasGot(unix.SIGUSR1)
 }
 
-// The other limit: Go can neither catch nor drop the first real-time signals. The
+// S2: the other limit. Go can neither catch nor drop the first real-time signals. The
 // application does not outlive startgate then either.
 func TestSignal34EndsBoth(t *testing.T) {
-	i := supervise(t, "signals")
-	app := i.app()
-	i.send(34)
-	_ = i.code()
-	if status := i.cmd.ProcessState.Sys().(syscall.WaitStatus); status.Signal() != 34 {
-		t.Errorf("ended with %v, want signal 34", i.cmd.ProcessState)
+	p := startSupervising(t, "signals")
+	app := p.app()
+	p.send(34)
+	if p.end().Signal() != 34 {
+		p.Errorf("signal 34 has not ended it")
 	}
-	until(t, "the application's end", func() bool { return isGone(app) })
+	eventually(t, "the application's end", func() bool { return isGone(app) })
 }
 
-// S6.
+// S6: a thousand of one signal, and then another.
 func TestForwardsBursts(t *testing.T) {
 	for _, burst := range []syscall.Signal{unix.SIGUSR1, 40} {
-		i := supervise(t, "signals")
+		p := startSupervising(t, "signals")
 		for range 1000 {
-			i.send(burst)
+			p.send(burst)
 		}
-		i.send(unix.SIGUSR2)
-		until(t, "USR2", func() bool { return slices.Contains(i.got(), unix.SIGUSR2) })
-		i.handsOn(unix.SIGTERM)
+		p.send(unix.SIGUSR2)
+		eventually(t, "USR2", func() bool { return slices.Contains(p.got(), unix.SIGUSR2) })
+		p.forwards(unix.SIGTERM)
 		count := map[syscall.Signal]int{}
-		for _, sig := range i.got() {
+		for _, sig := range p.got() {
 			count[sig]++
 		}
 		t.Logf("of 1000 of %v: %v", burst, count)

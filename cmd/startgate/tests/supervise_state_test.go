@@ -2,10 +2,10 @@
 
 package tests
 
+// S8 and S11: a supervised program has the state that startgate was started in.
+
 import (
 	"maps"
-	"os"
-	"os/exec"
 	"strconv"
 	"testing"
 
@@ -15,7 +15,7 @@ import (
 // byDesign takes out of what a supervised program sees that which is different by
 // design: it is a child, which is killed when its parent is, in a group of its own.
 // A child's default timer slack is what its parent's is, default or not.
-func byDesign(saw sight) sight {
+func byDesign(saw snapshot) snapshot {
 	saw = maps.Clone(saw)
 	for _, name := range []string{"pid", "parent", "group", "parent-death signal", "default timer slack"} {
 		delete(saw, name)
@@ -24,63 +24,54 @@ func byDesign(saw sight) sight {
 }
 
 // child starts the recorder under supervision and returns what it saw.
-func (s *stage) child(a start) sight {
+func (s *comparison) child(a launch) snapshot {
 	s.Helper()
-	os.Remove(s.seen())
-	a.env = supervising()
-	cmd := s.command(a, binary, "--")
-	if err := cmd.Run(); err != nil {
-		stderr, _ := os.ReadFile(s.dir + "/stderr")
-		s.Fatalf("%q: %v\n%s", cmd.Args, err, stderr)
-	}
-	text, err := os.ReadFile(s.seen())
-	if err != nil {
-		s.Fatal(err)
-	}
-	saw := sightOf(text)
-	if saw["pid"] == strconv.Itoa(cmd.Process.Pid) || saw["parent"] != strconv.Itoa(cmd.Process.Pid) {
-		s.Errorf("the program is %s, a child of %s, want a child of %d", saw["pid"], saw["parent"], cmd.Process.Pid)
+	a.env = superviseEnv
+	saw, p := s.record(a, binary, "--")
+	if gate := strconv.Itoa(p.pid()); saw["pid"] == gate || saw["parent"] != gate {
+		p.Errorf("the program is %s, a child of %s, want a child of %s", saw["pid"], saw["parent"], gate)
 	}
 	return saw
 }
 
-// S11.
+// S11: as R4 to R8, as far as a child inherits.
 func TestSuperviseKeepsState(t *testing.T) {
-	s := newStage(t)
+	s := newComparison(t)
 	file := s.dir + "/file"
-	open := func(fd, flags int) []string { return set("open", fd, file, flags|unix.O_CREAT) }
-	limit := func(resource, soft, hard int) []string { return set("limit", resource, soft, hard) }
+	open := func(fd, flags int) []string { return words("open", fd, file, flags|unix.O_CREAT) }
+	limit := func(resource, soft, hard int) []string { return words("limit", resource, soft, hard) }
 	kept := without(everySignal(), unblocked)
-	for _, state := range []odd{
+	for _, state := range []processState{
 		{name: "as started", shows: "Threads", value: "1"},
-		{name: "5, 9 and 100", states: set(open(5, unix.O_RDONLY), open(9, unix.O_WRONLY|unix.O_APPEND), open(100, unix.O_RDWR)), shows: "descriptor 100", value: "/file flags 100002"},
-		{name: "3 to 7", states: set(open(3, unix.O_RDWR), open(4, unix.O_RDWR), open(5, unix.O_RDWR), open(6, unix.O_RDWR), open(7, unix.O_RDWR)), shows: "descriptor 7", value: "/file"},
-		{name: "non-blocking", states: set(open(0, unix.O_RDWR|unix.O_NONBLOCK), open(9, unix.O_RDWR|unix.O_NONBLOCK)), shows: "descriptor 9", value: "flags 104002"},
-		{name: "read-only 0, 1, 2", states: set("open", 0, "/dev/null", 0, "open", 1, "/dev/null", 0, "open", 2, "/dev/null", 0), shows: "descriptor 2", value: "flags 100000"},
+		{name: "5, 9 and 100", states: words(open(5, unix.O_RDONLY), open(9, unix.O_WRONLY|unix.O_APPEND), open(100, unix.O_RDWR)), shows: "descriptor 100", value: "/file flags 100002"},
+		{name: "3 to 7", states: words(open(3, unix.O_RDWR), open(4, unix.O_RDWR), open(5, unix.O_RDWR), open(6, unix.O_RDWR), open(7, unix.O_RDWR)), shows: "descriptor 7", value: "/file"},
+		{name: "non-blocking", states: words(open(0, unix.O_RDWR|unix.O_NONBLOCK), open(9, unix.O_RDWR|unix.O_NONBLOCK)), shows: "descriptor 9", value: "flags 104002"},
+		{name: "read-only 0, 1, 2", states: words("open", 0, "/dev/null", 0, "open", 1, "/dev/null", 0, "open", 2, "/dev/null", 0), shows: "descriptor 2", value: "flags 100000"},
 		{name: "open files 64 of 4096", states: limit(unix.RLIMIT_NOFILE, 64, 4096), shows: "/proc/self/limits 08", value: "64                   4096 "},
 		{name: "open files 1024 of 1025", states: limit(unix.RLIMIT_NOFILE, 1024, 1025), shows: "/proc/self/limits 08", value: "1024                 1025 "},
-		{name: "limits", states: set(limit(unix.RLIMIT_CORE, 0, 1<<20), limit(unix.RLIMIT_STACK, 4<<20, 16<<20), limit(unix.RLIMIT_CPU, 100, 200)), shows: "/proc/self/limits 01", value: "100                  200 "},
+		{name: "limits", states: words(limit(unix.RLIMIT_CORE, 0, 1<<20), limit(unix.RLIMIT_STACK, 4<<20, 16<<20), limit(unix.RLIMIT_CPU, 100, 200)), shows: "/proc/self/limits 01", value: "100                  200 "},
 		{name: "mask", states: each("block", kept), shows: "SigBlk", value: maskOf(kept)},
-		{name: "HUP and INT ignored", states: set("ignore", 1, "ignore", 2), shows: "SigIgn", value: "3"},
+		{name: "HUP and INT ignored", states: words("ignore", 1, "ignore", 2), shows: "SigIgn", value: "3"},
 		{name: "all that Go keeps ignored", states: each("ignore", keptIgnored), shows: "SigIgn", value: maskOf(keptIgnored)},
-		{name: "umask", states: set("umask", 0o27), shows: "Umask", value: "0027"},
-		{name: "cwd", states: set("chdir", "/proc"), shows: "cwd", value: "/proc"},
-		{name: "own session", states: set("session"), shows: "Threads", value: "1"},
-		{name: "nice", states: set("nice", 5), shows: "nice", value: "5"},
-		{name: "batch", states: set("sched", 3, 0, 0), shows: "scheduler", value: "policy 3 "},
-		{name: "I/O idle", states: set("ioprio", 3, 0), shows: "ioprio", value: "24576"},
-		{name: "affinity", states: set("affinity", 1), shows: "affinity", value: "1"},
-		{name: "timer slack", states: set("prctl", unix.PR_SET_TIMERSLACK, 123456, 0), shows: "timer slack", value: "123456"},
-		{name: "oom_score_adj", states: set("write", "/proc/self/oom_score_adj", 300), shows: "/proc/self/oom_score_adj 00", value: "300"},
-		{name: "no_new_privs", states: set("prctl", unix.PR_SET_NO_NEW_PRIVS, 1, 0), shows: "NoNewPrivs", value: "1"},
-		{name: "user", as: nobody, shows: "Uid", value: "65534"},
-		{name: "ambient", as: append([]string{"setpriv", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"}, nobody[1:]...), shows: "CapAmb", value: "0000000000000400"},
+		{name: "umask", states: words("umask", 0o27), shows: "Umask", value: "0027"},
+		{name: "cwd", states: words("chdir", "/proc"), shows: "cwd", value: "/proc"},
+		{name: "own session", states: words("session"), shows: "Threads", value: "1"},
+		{name: "nice", states: words("nice", 5), shows: "nice", value: "5"},
+		{name: "batch", states: words("sched", 3, 0, 0), shows: "scheduler", value: "policy 3 "},
+		{name: "I/O idle", states: words("ioprio", 3, 0), shows: "ioprio", value: "24576"},
+		{name: "affinity", states: words("affinity", 1), shows: "affinity", value: "1"},
+		{name: "timer slack", states: words("prctl", unix.PR_SET_TIMERSLACK, 123456, 0), shows: "timer slack", value: "123456"},
+		{name: "oom_score_adj", states: words("write", "/proc/self/oom_score_adj", 300), shows: "/proc/self/oom_score_adj 00", value: "300"},
+		{name: "no_new_privs", states: words("prctl", unix.PR_SET_NO_NEW_PRIVS, 1, 0), shows: "NoNewPrivs", value: "1"},
+		{name: "user", as: asNobody, shows: "Uid", value: "65534"},
+		{name: "ambient", as: append([]string{"setpriv", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service"}, asNobody[1:]...), shows: "CapAmb", value: "0000000000000400"},
 	} {
 		s.Run(state.name, func(t *testing.T) {
 			if len(state.as) > 0 {
-				need(t, state.as[0], "root")
+				needRoot(t)
+				need(t, state.as[0])
 			}
-			s, a := s.in(t), start{as: state.as, states: state.states, env: supervising()}
+			s, a := s.in(t), launch{as: state.as, states: state.states, env: superviseEnv}
 			direct := s.sees(a)
 			direct.shows(t, state.shows, state.value)
 			delete(direct, "session") // of its own: told relative to the PID
@@ -93,47 +84,45 @@ func TestSuperviseKeepsState(t *testing.T) {
 
 // S11: what the design says is different.
 func TestSuperviseGroup(t *testing.T) {
-	s := newStage(t)
-	saw := s.child(start{})
+	s := newComparison(t)
+	saw := s.child(launch{})
 	for name, want := range map[string]string{"group": "own", "parent-death signal": strconv.Itoa(int(unix.SIGKILL)), "children": "0"} {
 		if saw[name] != want {
 			t.Errorf("%s is %s, want %s", name, saw[name], want)
 		}
 	}
-	if direct := s.sees(start{}); direct["session"] != saw["session"] {
+	if direct := s.sees(launch{}); direct["session"] != saw["session"] {
 		t.Errorf("session is %s, want %s", saw["session"], direct["session"])
 	}
 }
 
-// The limit of S8: the kernel takes the parent-death signal from a program that
+// S8: the limit. The kernel takes the parent-death signal from a program that
 // gets other rights than its parent's.
 func TestSuperviseSetUserID(t *testing.T) {
-	need(t, "root", "setpriv", "cp")
-	s := newStage(t)
-	owned := s.dir + "/owned"
-	if out, err := exec.CommandContext(t.Context(), "sh", "-ec", `cp "$0" "$1"; chown 1234 "$1"; chmod 4755 "$1"`, s.recorder, owned).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
-	saw := s.child(start{as: nobody, program: []string{owned, "record", s.seen()}})
+	needRoot(t)
+	need(t, "setpriv")
+	s := newComparison(t)
+	owned := s.setUserID()
+	saw := s.child(launch{as: asNobody, program: []string{owned, "record", s.seen()}})
 	saw.shows(t, "Uid", `65534\x091234\x091234`)
 	saw.shows(t, "parent-death signal", "0")
 }
 
-// The limits of a child: what the kernel does not let it inherit.
+// S11: the limit. What the kernel does not let it inherit.
 func TestSuperviseDoesNotInherit(t *testing.T) {
-	s := newStage(t)
+	s := newComparison(t)
 	for name, state := range map[string]struct {
 		states        []string
 		shows         string
 		direct, child string
 	}{
-		"subreaper": {set("prctl", unix.PR_SET_CHILD_SUBREAPER, 1, 0), "subreaper", "1", "0"},
-		"timers":    {set("itimer", 0, 1000), "itimer 0", "each 1000 s, runs", "each 0 s, off"},
+		"subreaper": {words("prctl", unix.PR_SET_CHILD_SUBREAPER, 1, 0), "subreaper", "1", "0"},
+		"timers":    {words("itimer", 0, 1000), "itimer 0", "each 1000 s, runs", "each 0 s, off"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := s.in(t)
-			s.sees(start{states: state.states}).shows(t, state.shows, state.direct)
-			s.child(start{states: state.states}).shows(t, state.shows, state.child)
+			s.sees(launch{states: state.states}).shows(t, state.shows, state.direct)
+			s.child(launch{states: state.states}).shows(t, state.shows, state.child)
 		})
 	}
 }

@@ -2,6 +2,8 @@
 
 package tests
 
+// S10: supervising on a terminal.
+
 import (
 	"fmt"
 	"os"
@@ -24,7 +26,7 @@ func inShells(t *testing.T, test func(*terminal)) {
 	}
 }
 
-// S10.
+// S10: as a job of a shell.
 func TestTerminal(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		s.types("$startgate $app terminal\n")
@@ -38,7 +40,7 @@ func TestTerminal(t *testing.T) {
 		s.resizes(50)
 		s.shows("signal 28 code 128")
 		if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
-			s.Fatal(err)
+			s.Fatalf("%v", err)
 		}
 		s.shows("signal 10 code 0") // and nothing else is on its way
 
@@ -94,8 +96,8 @@ func TestTerminalToForegroundWhileRunning(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		s.types("$startgate $app signals &\n")
 		s.shows("ready")
-		gate := childrenOf(s.T, s.cmd.Process.Pid)[0]
-		app := childrenOf(s.T, gate)[0]
+		gate := childrenOf(s, s.pid())[0]
+		app := childrenOf(s, gate)[0]
 		s.types("fg\n")
 		s.belongsTo(gate, app)
 		s.types(ctrlC)
@@ -118,10 +120,10 @@ func TestTerminalIsNotTakenFromShell(t *testing.T) {
 		s.types(ctrlZ)
 		s.are("T", app, gate)
 		if err := syscall.Kill(app, unix.SIGKILL); err != nil {
-			s.Fatal(err)
+			s.Fatalf("%v", err)
 		}
 		s.types("bg\n")
-		until(s.shown(), "startgate's end", func() bool { return isGone(gate) })
+		eventually(s, "startgate's end", func() bool { return isGone(gate) })
 		s.types("head -n 1\n")
 		s.types("typed\n")
 		s.shows("typed") // the echo
@@ -137,13 +139,13 @@ func TestTerminalWithTostop(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		garbage := filepath.Join(s.TempDir(), "garbage")
 		if err := os.WriteFile(garbage, []byte("\x00\x01"), 0o755); err != nil {
-			s.Fatal(err)
+			s.Fatalf("%v", err)
 		}
 		s.types("stty tostop\n")
 		s.types("$startgate $app terminal\n")
 		s.ready("foreground")
 		s.types("exit 7\n")
-		s.shows("is over")
+		s.shows(exitedText)
 		s.types("echo code $?\n")
 		s.shows("code 7")
 		s.types("$startgate " + garbage + "\n")
@@ -172,7 +174,7 @@ func TestTerminalShared(t *testing.T) {
 				s.resizes(50)
 				s.shows("signal 28 code 128")
 				if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
-					s.Fatal(err)
+					s.Fatalf("%v", err)
 				}
 				s.shows("signal 10 code 0")
 				s.has("signal 2 ", 1)
@@ -198,12 +200,12 @@ func TestTerminalShared(t *testing.T) {
 // S10: startgate leads the session, as in a container with a terminal, also as its
 // PID 1. There is no shell to make a stopped application go on.
 func TestTerminalOfContainer(t *testing.T) {
-	for _, init := range []bool{false, true} {
-		t.Run(fmt.Sprintf("PID 1 %t", init), func(t *testing.T) {
-			cmd := exec.CommandContext(t.Context(), binary, "--", application(t), "terminal")
-			if init {
-				need(t, "root")
-				asInit(cmd)
+	for _, pid1 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("PID 1 %t", pid1), func(t *testing.T) {
+			cmd := exec.Command(binary, "--", program(t, "supervised"), "terminal")
+			if pid1 {
+				needRoot(t)
+				asPID1(cmd)
 			}
 			s := newTerminal(t, cmd)
 			s.shows("is ready, in the foreground")
@@ -219,9 +221,7 @@ func TestTerminalOfContainer(t *testing.T) {
 			s.shows("signal 2 code 128")
 			s.has("signal 2 ", 2)
 			s.types("exit 7\n")
-			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 7 {
-				t.Errorf("%v, want exit code 7\n%s", cmd.ProcessState, s.screen)
-			}
+			s.ends(7)
 		})
 	}
 }
@@ -229,20 +229,17 @@ func TestTerminalOfContainer(t *testing.T) {
 // S10: the terminal hangs up. The kernel tells the leader of the session, which is
 // startgate; the application ends by that, and nothing is left.
 func TestTerminalHangsUp(t *testing.T) {
-	cmd := exec.CommandContext(t.Context(), binary, "--", "sleep", "1000")
-	s := newTerminal(t, cmd)
+	s := newTerminal(t, exec.Command(binary, "--", "sleep", "1000"))
 	s.shows("starting sleep")
 	var app int
-	until(t, "the application", func() bool {
-		for _, app = range childrenOf(t, cmd.Process.Pid) {
+	eventually(s, "the application", func() bool {
+		for _, app = range childrenOf(s, s.pid()) {
 			return programOf(app) != binary
 		}
 		return false
 	})
 	s.master.Close()
-	if _ = cmd.Wait(); cmd.ProcessState.ExitCode() != 128+int(unix.SIGHUP) {
-		t.Errorf("%v, want exit code %d", cmd.ProcessState, 128+int(unix.SIGHUP))
-	}
+	s.ends(128 + int(unix.SIGHUP))
 	if !isGone(app) {
 		t.Error("the application goes on")
 	}
@@ -253,7 +250,7 @@ func TestTerminalOfShell(t *testing.T) {
 	for _, argv := range shells {
 		t.Run(argv[0], func(t *testing.T) {
 			need(t, argv[0])
-			cmd := exec.CommandContext(t.Context(), binary, append([]string{"--"}, argv...)...)
+			cmd := exec.Command(binary, append([]string{"--"}, argv...)...)
 			s := newTerminal(t, cmd)
 			s.shows("$ ")
 			s.types("$app terminal\n")
@@ -271,9 +268,7 @@ func TestTerminalOfShell(t *testing.T) {
 			s.shows("code 3")
 			s.has("signal 2 ", 1)
 			s.types("exit 5\n")
-			if err := cmd.Wait(); err == nil || cmd.ProcessState.ExitCode() != 5 {
-				t.Errorf("%v, want exit code 5\n%s", cmd.ProcessState, s.screen)
-			}
+			s.ends(5)
 		})
 	}
 }

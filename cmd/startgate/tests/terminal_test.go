@@ -2,12 +2,13 @@
 
 package tests
 
+// The terminal at which startgate and shells are started.
+
 import (
 	"fmt"
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,13 +18,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal is a pseudo-terminal, and what a person does at it.
+// terminal is a pseudo-terminal, and what a user does at it.
 type terminal struct {
-	*testing.T
-	cmd    *exec.Cmd // the leader of its session
-	master *os.File
-	screen *live
-	seen   int // how much of the screen has been looked at
+	*process // the leader of its session; its output is the screen
+	master   *os.File
+	seen     int // how much of the screen has been looked at
 }
 
 // The keys that send a signal.
@@ -46,47 +45,20 @@ func newTerminal(t *testing.T, cmd *exec.Cmd) *terminal {
 		t.Fatal(err)
 	}
 	defer slave.Close()
-	cmd.Env = append(supervising(), "PS1=$ ", "TERM=dumb", "HOME=/nowhere", "startgate="+binary, "app="+application(t))
+	cmd.Env = append(slices.Clone(superviseEnv), "PS1=$ ", "TERM=dumb", "HOME=/nowhere", "startgate="+binary, "app="+program(t, "supervised"))
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	if cmd.SysProcAttr == nil {
 		cmd.SysProcAttr = &syscall.SysProcAttr{}
 	}
 	cmd.SysProcAttr.Setsid, cmd.SysProcAttr.Setctty = true, true
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	s := &terminal{T: t, cmd: cmd, master: master, screen: &live{}}
-	go io.Copy(s.screen, master)
-	t.Cleanup(func() {
-		master.Close()
-		if cmd.ProcessState == nil {
-			killSession(t, cmd.Process.Pid)
-		}
-		_ = cmd.Wait()
-	})
+	t.Cleanup(func() { master.Close() })
+	s := &terminal{process: start(t, cmd), master: master}
+	go io.Copy(&s.out, master)
 	return s
 }
 
-// killSession ends all processes of a session.
-func killSession(t *testing.T, session int) {
-	t.Helper()
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, stat := range stats {
-		pid, err := strconv.Atoi(filepath.Base(filepath.Dir(stat)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if of, err := unix.Getsid(pid); err == nil && of == session {
-			_ = syscall.Kill(pid, unix.SIGKILL)
-		}
-	}
-}
-
 // unlock makes the other end of a pseudo-terminal usable, and returns its number.
-func unlock(t *testing.T, master *os.File) (number int) {
+func unlock(t testing.TB, master *os.File) (number int) {
 	t.Helper()
 	control(t, master, func(fd int) error {
 		if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
@@ -100,7 +72,7 @@ func unlock(t *testing.T, master *os.File) (number int) {
 }
 
 // control calls f with a file's descriptor, without making it block.
-func control(t *testing.T, f *os.File, call func(fd int) error) {
+func control(t testing.TB, f *os.File, call func(fd int) error) {
 	t.Helper()
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -116,7 +88,7 @@ func control(t *testing.T, f *os.File, call func(fd int) error) {
 func atShell(t *testing.T, argv ...string) *terminal {
 	t.Helper()
 	need(t, argv[0])
-	s := newTerminal(t, exec.CommandContext(t.Context(), argv[0], argv[1:]...))
+	s := newTerminal(t, exec.Command(argv[0], argv[1:]...))
 	s.shows("$ ")
 	return s
 }
@@ -125,7 +97,7 @@ func atShell(t *testing.T, argv ...string) *terminal {
 func (s *terminal) types(text string) {
 	s.Helper()
 	if _, err := io.WriteString(s.master, text); err != nil {
-		s.Fatal(err)
+		s.Fatalf("%v", err)
 	}
 }
 
@@ -133,38 +105,25 @@ func (s *terminal) types(text string) {
 func (s *terminal) shows(text string) {
 	s.Helper()
 	at := -1
-	until(s.shown(), fmt.Sprintf("%q", text), func() bool {
-		at = strings.Index(s.screen.String()[s.seen:], text)
+	eventually(s, fmt.Sprintf("%q", text), func() bool {
+		at = strings.Index(s.out.String()[s.seen:], text)
 		return at >= 0
 	})
 	s.seen += at + len(text)
 }
 
-// shown is a test that shows the screen when it fails.
-func (s *terminal) shown() testing.TB { return showing{s.T, s.screen} }
-
-type showing struct {
-	*testing.T
-	screen *live
-}
-
-func (s showing) Fatalf(format string, args ...any) {
-	s.Helper()
-	s.T.Fatalf(format+"\nThe screen shows:\n%s", append(args, s.screen)...)
-}
-
 // has checks how often the screen shows this text in all.
 func (s *terminal) has(text string, times int) {
 	s.Helper()
-	if got := strings.Count(s.screen.String(), text); got != times {
-		s.Errorf("the screen shows %q %d times, want %d:\n%s", text, got, times, s.screen)
+	if got := strings.Count(s.out.String(), text); got != times {
+		s.Errorf("the screen shows %q %d times, want %d", text, got, times)
 	}
 }
 
 // resizes changes the size of the window.
 func (s *terminal) resizes(rows uint16) {
 	s.Helper()
-	control(s.T, s.master, func(fd int) error {
+	control(s, s.master, func(fd int) error {
 		return unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Row: rows, Col: 80})
 	})
 }
@@ -172,9 +131,9 @@ func (s *terminal) resizes(rows uint16) {
 // belongsTo waits until one of these groups is in the foreground.
 func (s *terminal) belongsTo(groups ...int) {
 	s.Helper()
-	until(s.shown(), fmt.Sprintf("one of the groups %d to be in the foreground", groups), func() bool {
+	eventually(s, fmt.Sprintf("one of the groups %d to be in the foreground", groups), func() bool {
 		var now uint32
-		control(s.T, s.master, func(fd int) (err error) {
+		control(s, s.master, func(fd int) (err error) {
 			now, err = unix.IoctlGetUint32(fd, unix.TIOCGPGRP)
 			return err
 		})
@@ -187,18 +146,18 @@ func (s *terminal) ready(where string) (app, gate int) {
 	s.Helper()
 	s.shows("pid ")
 	s.shows(" is ready, in the " + where)
-	text := s.screen.String()[:s.seen]
+	text := s.out.String()[:s.seen]
 	if _, err := fmt.Sscanf(text[strings.LastIndex(text, "pid "):], "pid %d is", &app); err != nil {
-		s.Fatal(err)
+		s.Fatalf("%v", err)
 	}
-	return app, parentOf(s, app)
+	return app, parentOf(app)
 }
 
 // are waits until the processes are in this state.
 func (s *terminal) are(state string, pids ...int) {
 	s.Helper()
 	for _, pid := range pids {
-		until(s.shown(), fmt.Sprintf("process %d to be in state %s", pid, state), func() bool { return stateOf(pid) == state })
+		eventually(s, fmt.Sprintf("process %d to be in state %s", pid, state), func() bool { return stateOf(pid) == state })
 	}
 }
 
@@ -209,11 +168,11 @@ func (s *terminal) stopped() {
 		from := s.seen
 		s.types(fmt.Sprintf("jobs; echo $((%d+0)) asked\n", number))
 		s.shows(fmt.Sprintf("\n%d asked", number))
-		if strings.Contains(s.screen.String()[from:s.seen], "topped") {
+		if strings.Contains(s.out.String()[from:s.seen], "topped") {
 			return
 		}
 		if number > 1000 {
-			s.Fatalf("the shell does not know that its job is stopped:\n%s", s.screen)
+			s.Fatalf("the shell does not know that its job is stopped")
 		}
 	}
 }

@@ -1,7 +1,8 @@
 package tests
 
+// The container's termination message.
+
 import (
-	"os/exec"
 	"strings"
 	"testing"
 )
@@ -18,7 +19,9 @@ rmdir "$dev"
 `
 
 func TestTerminationLog(t *testing.T) {
-	need(t, "root", "unshare", "mount")
+	t.Parallel()
+	needRoot(t)
+	need(t, "unshare", "mount")
 	const writes = `sh -c 'echo the application wrote this >/dev/termination-log; `
 	for _, test := range []struct{ name, run, want string }{
 		{
@@ -40,12 +43,10 @@ func TestTerminationLog(t *testing.T) {
 		},
 	} {
 		script := inContainer + test.run + "\ncat /dev/termination-log"
-		out, err := exec.CommandContext(t.Context(), "unshare", "--mount", "sh", "-c", script, "sh", binary).Output()
-		if err != nil {
-			t.Errorf("%s: %v", test.name, err)
-		}
-		if !strings.HasPrefix(string(out), test.want) || strings.Count(string(out), "\n") != 1 {
-			t.Errorf("%s: the termination message is %q, want %q", test.name, out, test.want)
+		p := start(t, command(nil, "unshare", "--mount", "sh", "-c", script, "sh", binary))
+		p.ends(0)
+		if out := p.out.String(); !strings.HasPrefix(out, test.want) || strings.Count(out, "\n") != 1 {
+			p.Errorf("%s: the termination message is %q, want %q", test.name, out, test.want)
 		}
 	}
 }

@@ -2,6 +2,8 @@
 
 package tests
 
+// Benchmark: what waiting costs.
+
 import (
 	"testing"
 	"time"
@@ -10,13 +12,13 @@ import (
 // BenchmarkWaitingCPU reports how much of a core a wrapper takes in the first five
 // seconds of its wait, its start, its children and the hand-over included.
 func BenchmarkWaitingCPU(b *testing.B) {
-	app := stampPath(b)
-	for _, before := range befores {
+	program(b, "stamp") // or the benchmark is skipped
+	for _, before := range beforeReady {
 		b.Run(before.name, func(b *testing.B) {
-			measure := func(b *testing.B, w wrapper, port int) {
+			measure := func(b *testing.B, w wrapper, addr string) {
 				var cpu, wall time.Duration
 				for b.Loop() {
-					s, err := w.handOver(b, app, port, before.listens, 5*time.Second)
+					s, err := w.handOver(b, addr, before.listens, 5*time.Second)
 					if err != nil {
 						w.cannot(b, err.Error())
 					}
@@ -28,9 +30,9 @@ func BenchmarkWaitingCPU(b *testing.B) {
 			}
 			b.Run("startgate-istio", func(b *testing.B) { // knocks at two ports
 				enterNetwork(b)
-				measure(b, gateWith(""), 15020)
+				measure(b, gateWith(""), agentAddr)
 			})
-			beside(b, func(b *testing.B, w wrapper) { measure(b, w, 0) }, gateWith("startgate", "WAIT_FOR={url}"))
+			beside(b, func(b *testing.B, w wrapper) { measure(b, w, "") }, gateWith("startgate", "WAIT_FOR={url}"))
 		})
 	}
 }

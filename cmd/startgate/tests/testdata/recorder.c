@@ -1,5 +1,5 @@
 /*
- * The two faces of a program for the tests of handing over (CONFORMANCE.md, R):
+ * The two faces of a program for the tests of handing over:
  *
  *   recorder set STATE [ARG...]... -- PROGRAM [ARG...]
  *     launches: brings its own process into odd states, in this order, and then

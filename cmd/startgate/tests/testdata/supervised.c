@@ -1,5 +1,5 @@
 /*
- * The application in the tests of supervising (CONFORMANCE.md, S):
+ * The application in the tests of supervising:
  *
  *   supervised die SIGNAL        ends by that signal, or with 77 when it does not
  *   supervised signals           says "ready", then for each signal that it gets
