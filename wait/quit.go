@@ -81,9 +81,9 @@ func unknownQuit(name string) error {
 	}
 	switch name {
 	case "":
-		return errors.New("cannot tell nobody to quit: take away the comma too many")
+		return errors.New("empty entry: remove the extra comma")
 	case "none":
-		return errors.New(`cannot tell "none" to quit: leave the setting out, and nobody is told`)
+		return errors.New(`cannot shut down "none": leave the setting out to shut nothing down`)
 	}
 	return unknownSidecar(name, names, "http://localhost:8080/quitquitquit")
 }
@@ -106,9 +106,9 @@ func parseQuitURL(s string) (Target, error) {
 	scheme := schemes[u.Scheme]
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return Target{}, fmt.Errorf("cannot use %q: a quit is a POST: write http:// or https://", redactText(s))
+		return Target{}, fmt.Errorf("cannot use %q: a shutdown request is a POST: write http:// or https://", redactText(s))
 	case !isLoopback(u.Hostname()):
-		return Target{}, fmt.Errorf("cannot use %q: a quit is for this pod only: write localhost for the host", redactText(s))
+		return Target{}, fmt.Errorf("cannot use %q: a shutdown request is for this pod only: write localhost for the host", redactText(s))
 	}
 	known := []string{"header"}
 	if tlsSchemes[u.Scheme] {

@@ -191,16 +191,16 @@ func TestParseQuit(t *testing.T) {
 		}
 	}
 	for s, want := range map[string]string{
-		"":                              "cannot tell nobody to quit: take away the comma too many",
-		"none":                          `cannot tell "none" to quit: leave the setting out, and nobody is told`,
+		"":                              "empty entry: remove the extra comma",
+		"none":                          `cannot shut down "none": leave the setting out to shut nothing down`,
 		"vaulted":                       `unknown sidecar "vaulted": did you mean vault?`,
 		"foo":                           `unknown sidecar "foo": write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, vault, or a URL such as http://localhost:8080/quitquitquit`,
 		"istoi":                         `unknown sidecar "istoi": did you mean istio?`,
-		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a quit is for this pod only: write localhost for the host`,
-		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a quit is for this pod only: write localhost for the host`,
-		"tcp://localhost:80":            `cannot use "tcp://localhost:80": a quit is a POST: write http:// or https://`,
+		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a shutdown request is for this pod only: write localhost for the host`,
+		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a shutdown request is for this pod only: write localhost for the host`,
+		"tcp://localhost:80":            `cannot use "tcp://localhost:80": a shutdown request is a POST: write http:// or https://`,
 		"http://localhost:1/#status=2":  `cannot use "http://localhost:1/#***": unknown option #status: http:// knows #header`,
-		"http://127.0.0.1.evil.com/":    `cannot use "http://127.0.0.1.evil.com/": a quit is for this pod only: write localhost for the host`,
+		"http://127.0.0.1.evil.com/":    `cannot use "http://127.0.0.1.evil.com/": a shutdown request is for this pod only: write localhost for the host`,
 	} {
 		if _, err := ParseQuit(s, token); err == nil || err.Error() != want {
 			t.Errorf("%q:\n%v, want\n%s", s, err, want)

@@ -34,7 +34,7 @@ var sidecars = []Sidecar{
 			"http://localhost:15021/healthz/ready follows it",
 		NotReadyHint: "Istio's agent is up, and its Envoy has no configuration from istiod that it accepts; " +
 			"the reason is in kubectl logs POD -c istio-proxy | grep 'NOT ready'",
-		QuitHint: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be told to quit",
+		QuitHint: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be shut down",
 	},
 	{
 		// linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs
@@ -67,10 +67,10 @@ var sidecars = []Sidecar{
 		// on there is only 9902, which passes on Envoy's LIVE.
 		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
 		Quit:         "http://localhost:9901/quitquitquit",
-		Note:         "From Kuma 2.14 on it cannot be told to quit: use native sidecars.",
+		Note:         "From Kuma 2.14 on it cannot be shut down: use native sidecars.",
 		RefusedHint:  "kuma-sidecar may not be injected, or its ports (9901 up to 2.13, 9902 from 2.14 on) may be others",
 		NotReadyHint: "kuma-dp is up, and its Envoy has no configuration yet: is the control plane reachable?",
-		QuitHint:     "Kuma's sidecar cannot be told to quit from 2.14 on, where Envoy's admin port is a Unix socket: use native sidecars",
+		QuitHint:     "Kuma's sidecar cannot be shut down from 2.14 on, where Envoy's admin port is a Unix socket: use native sidecars",
 	},
 	{
 		// dapr/dapr: pkg/api/http/healthz.go, shutdown.go; docs.dapr.io, health and shutdown API

@@ -212,7 +212,7 @@ func unknownTarget(name string) error {
 	}
 	switch near := nearest.To(name, append(names, "none")); {
 	case name == "":
-		return errors.New("cannot use an empty target: take away the comma too many, or write none to wait for nothing")
+		return errors.New("empty entry: remove the extra comma, or write none to wait for nothing")
 	case strings.Contains(name, "@"):
 		return fmt.Errorf("cannot use target %q: write its scheme too, as in http://; a comma in a password is %%2C", redactText(name))
 	case near == "none":

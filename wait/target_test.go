@@ -83,7 +83,7 @@ func TestParse(t *testing.T) {
 
 func TestParseErrors(t *testing.T) {
 	for _, test := range []struct{ s, want string }{
-		{"", "cannot use an empty target: take away the comma too many, or write none to wait for nothing"},
+		{"", "empty entry: remove the extra comma, or write none to wait for nothing"},
 		{"none", `cannot use target "none": it stands alone, to wait for nothing`},
 		{"itsio", `unknown sidecar "itsio": did you mean istio?`},
 		{"Istio", `unknown sidecar "Istio": did you mean istio?`},
@@ -192,7 +192,7 @@ func TestParseList(t *testing.T) {
 
 // The error names every mistake in a list, and no targets are returned.
 func TestParseListErrors(t *testing.T) {
-	const empty = "cannot use an empty target: take away the comma too many, or write none to wait for nothing"
+	const empty = "empty entry: remove the extra comma, or write none to wait for nothing"
 	for _, test := range []struct{ s, want string }{
 		{"", empty},
 		{"istio,", empty},

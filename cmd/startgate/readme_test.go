@@ -48,7 +48,7 @@ func codesTable() [][]string {
 }
 
 func sidecarsTable() [][]string {
-	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer", "told to quit at", "if it does not accept that"}}
+	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer", "shut down at", "if it does not accept that"}}
 	for _, s := range wait.Sidecars() {
 		ready := markdown.Code(strings.Join(s.Ready, "` or `"))
 		rows = append(rows, []string{markdown.Code(s.Name), ready, markdown.Code(s.EarlyKnock), cmp.Or(s.RefusedHint, s.Note), markdown.Code(s.Quit), s.QuitHint})

@@ -35,9 +35,9 @@ var (
 // endings has the rows of the README's table.
 var endings = []tableRow{
 	{
-		"it ends with 0",
+		"it exits with 0",
 		tableCell{
-			text: "the sidecar is told to quit; the pod has succeeded",
+			text: "startgate shuts the sidecar down; the pod becomes Succeeded",
 			app:  "exit 0",
 			want: outcome{phase: "Succeeded", quit: asked},
 		},
@@ -48,14 +48,14 @@ var endings = []tableRow{
 		},
 	},
 	{
-		"it ends with another code",
+		"it exits with another code",
 		tableCell{
-			text: "the sidecar is told; the pod has failed, with this code",
+			text: "the sidecar is shut down; the pod becomes Failed, with this code",
 			app:  "exit 3",
 			want: outcome{phase: "Failed", code: 3, quit: asked, log: []string{"code=3"}},
 		},
 		tableCell{
-			text: "the sidecar is not told; the container is restarted beside it",
+			text: "the sidecar is not shut down; the container is restarted beside it",
 			app:  once("exit 3"),
 			want: outcome{phase: "Succeeded", restarts: 1, quit: asked, log: []string{"code=3", logNotAsked}},
 		},
@@ -76,7 +76,7 @@ var endings = []tableRow{
 	{
 		"the container is killed with all that is in it, as when memory runs out under cgroup v2",
 		tableCell{
-			text: "code 137, and **the sidecar is not told**: the pod stays until `activeDeadlineSeconds`",
+			text: "code 137, and **the sidecar is not shut down**: the pod stays until `activeDeadlineSeconds`",
 			app:  worksForever,
 			do:   killContainer,
 			want: outcome{phase: "Running", code: 137},
@@ -89,9 +89,9 @@ var endings = []tableRow{
 		},
 	},
 	{
-		"the pod is deleted, or `activeDeadlineSeconds` have passed, and it ends on TERM",
+		"the pod is deleted, or `activeDeadlineSeconds` have passed, and it exits on TERM",
 		tableCell{
-			text: "it and the sidecar get TERM, in any order; both end",
+			text: "it and the sidecar get TERM, in any order; both exit",
 			app:  exitsOnTERM,
 			do:   deletePod,
 			want: outcome{phase: "Succeeded", quit: askedOrTERM, log: []string{"stopping", "code=0"}},
@@ -104,9 +104,9 @@ var endings = []tableRow{
 		},
 	},
 	{
-		"the same, and it does not end in the grace period",
+		"the same, and it does not exit in the grace period",
 		tableCell{
-			text: "KILL to all; nobody is told, and nothing is left",
+			text: "KILL to all; no sidecar is asked, and nothing is left",
 			app:  ignoresTERM,
 			do:   deletePodQuickly,
 			want: outcome{phase: "Failed", code: 137},
@@ -121,7 +121,7 @@ var endings = []tableRow{
 	{
 		"a signal ends the wait",
 		tableCell{
-			text:    "code 128+n; the sidecar is told; the pod has failed",
+			text:    "code 128+n; the sidecar is shut down; the pod becomes Failed",
 			app:     "echo working",
 			sidecar: []string{"--hold-ready"},
 			do:      endWaitByTERM,
@@ -131,7 +131,7 @@ var endings = []tableRow{
 			},
 		},
 		tableCell{
-			text:    "code 128+n; the sidecar is not told; the container is restarted, and waits again",
+			text:    "code 128+n; the sidecar is not shut down; the container is restarted, and waits again",
 			app:     "echo working",
 			sidecar: []string{"--hold-ready"},
 			do: func(p *pod) {
@@ -148,14 +148,14 @@ var endings = []tableRow{
 	{
 		"the sidecar is not ready in `STARTGATE_TIMEOUT`",
 		tableCell{
-			text:     "code 124; the sidecar is told; the pod has failed",
+			text:     "code 124; the sidecar is shut down; the pod becomes Failed",
 			settings: []string{"STARTGATE_TIMEOUT=1s"},
 			app:      "echo working",
 			sidecar:  []string{"--hold-ready"},
 			want:     timedOut(outcome{phase: "Failed", code: 124, quit: asked}),
 		},
 		tableCell{
-			text:     "code 124; the sidecar is not told; the container is restarted, and waits again",
+			text:     "code 124; the sidecar is not shut down; the container is restarted, and waits again",
 			settings: []string{"STARTGATE_TIMEOUT=1s"},
 			app:      "echo working",
 			sidecar:  []string{"--hold-ready"},
@@ -169,7 +169,7 @@ var endings = []tableRow{
 	{
 		"the same, and the sidecar starts within `STARTGATE_QUIT_TIMEOUT` after it",
 		tableCell{
-			text:     "code 124; the sidecar is told as soon as it listens; the pod has failed",
+			text:     "code 124; the sidecar is shut down as soon as it listens; the pod becomes Failed",
 			settings: []string{"STARTGATE_TIMEOUT=1s"},
 			app:      "echo working",
 			sidecar:  []string{"--hold-start", "--hold-ready"},
@@ -204,7 +204,7 @@ var endings = []tableRow{
 	{
 		"the program does not exist, or cannot be run",
 		tableCell{
-			text: "code 127 or 126; the sidecar is told as soon as it listens; the pod has failed",
+			text: "code 127 or 126; the sidecar is shut down as soon as it listens; the pod becomes Failed",
 			app:  missingProgram,
 			want: outcome{
 				phase: "Failed", code: 127, quit: asked,
@@ -212,7 +212,7 @@ var endings = []tableRow{
 			},
 		},
 		tableCell{
-			text: "code 127 or 126; the sidecar is not told; the container is restarted, up to `backoffLimit`",
+			text: "code 127 or 126; the sidecar is not shut down; the container is restarted, up to `backoffLimit`",
 			app:  missingProgram,
 			do: func(p *pod) {
 				p.waitForLog("app", logNotAsked, 3)
@@ -225,9 +225,9 @@ var endings = []tableRow{
 		},
 	},
 	{
-		"the sidecar ends before it, with a code that is not 0",
+		"the sidecar exits first, with a code that is not 0",
 		tableCell{
-			text: "it goes on, without the mesh; its own code; the pod has failed, by the sidecar's code",
+			text: "it goes on, without the mesh; its own code counts; the pod becomes Failed, by the sidecar's code",
 			app:  exitsOnUSR1,
 			do: onceWorking(func(p *pod) {
 				p.signal("istio-proxy", syscall.SIGKILL)
@@ -237,7 +237,7 @@ var endings = []tableRow{
 			want: outcome{phase: "Failed", sidecar: 137, log: []string{logIstioGone, "code=0"}},
 		},
 		tableCell{
-			text: "it goes on; the sidecar is restarted, and told in the end",
+			text: "it goes on; the sidecar is restarted, and shut down at the end",
 			app:  exitsOnUSR1,
 			do: onceWorking(func(p *pod) {
 				p.signal("istio-proxy", syscall.SIGKILL)
@@ -248,24 +248,24 @@ var endings = []tableRow{
 		},
 	},
 	{
-		"its livenessProbe fails, and it ends on TERM with a code that is not 0",
+		"its livenessProbe fails, and it exits on TERM with a code that is not 0",
 		tableCell{
-			text: "it is not restarted: the sidecar is told; the pod has failed",
+			text: "it is not restarted: the sidecar is shut down; the pod becomes Failed",
 			app:  worksForever,
 			do:   terminate,
 			want: outcome{phase: "Failed", code: 143, quit: asked, log: []string{"code=143"}},
 		},
 		tableCell{
-			text: "the sidecar is not told; the container is restarted beside it",
+			text: "the sidecar is not shut down; the container is restarted beside it",
 			app:  once(worksForever),
 			do:   terminate,
 			want: outcome{phase: "Succeeded", restarts: 1, quit: asked, log: []string{"code=143", logNotAsked}},
 		},
 	},
 	{
-		"the same, and it ends with 0",
+		"the same, and it exits with 0",
 		tableCell{
-			text: "the sidecar is told; **the pod has succeeded**",
+			text: "the sidecar is shut down; **the pod becomes Succeeded**",
 			app:  exitsOnTERM,
 			do:   terminate,
 			want: outcome{phase: "Succeeded", quit: asked, log: []string{"stopping"}},

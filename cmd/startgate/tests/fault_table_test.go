@@ -51,7 +51,7 @@ var faults = []fault{
 	},
 	{
 		"the clock is set forward or back",
-		"nothing, but for the times in the log: what is waited is measured by the monotonic clock",
+		"nothing except the timestamps in the log; waiting times use the monotonic clock",
 		clockSteps,
 	},
 	{
@@ -71,7 +71,7 @@ var faults = []fault{
 	},
 	{
 		"no more process can be started (the pod's PIDs, `RLIMIT_NPROC`)",
-		"replacing needs none; supervising ends with code 126, `resource temporarily unavailable`, and the sidecar is told. But when startgate needs another thread (it has about 10), and cannot have it, Go's runtime ends it with code 2, and nobody is told",
+		"replacing needs none; supervising ends with code 126, `resource temporarily unavailable`, and the sidecar is shut down. But if startgate needs another thread (it has about 10) and cannot get it, the Go runtime aborts it with code 2, and no sidecar is shut down",
 		noProcesses,
 	},
 	{
@@ -91,7 +91,7 @@ var faults = []fault{
 	},
 	{
 		"a hundredth of a CPU",
-		"the same, later",
+		"the same, only slower",
 		littleCPU,
 	},
 	{

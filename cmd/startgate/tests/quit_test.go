@@ -22,13 +22,13 @@ func TestQuit(t *testing.T) {
 		most time.Duration
 	}{
 		{"gone at once", quitAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" after=\d+m?s`, time.Second},
-		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the quit and is still draining"`, 2 * time.Second},
-		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the quit: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"`, time.Second},
-		{"405", status(405, ""), `level=WARN .*did not accept the quit: .*status 405`, time.Second},
-		{"500", status(500, ""), `level=WARN .*did not accept the quit: .*status 500`, time.Second},
-		{"hangs", hang, `level=WARN .*did not answer the quit in 1(.\d+)?s: .*no answer in time`, 2 * time.Second},
-		{"hangs up", hangUp, `level=WARN .*did not answer the quit in 1(.\d+)?s: .*closed without an answer`, 2 * time.Second},
-		{"never seen", nil, `level=WARN .*was never seen, and may still start and keep the pod: POST .*: connection refused`, 2 * time.Second},
+		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the shutdown request and is still draining"`, 2 * time.Second},
+		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the shutdown request: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"`, time.Second},
+		{"405", status(405, ""), `level=WARN .*did not accept the shutdown request: .*status 405`, time.Second},
+		{"500", status(500, ""), `level=WARN .*did not accept the shutdown request: .*status 500`, time.Second},
+		{"hangs", hang, `level=WARN .*did not answer the shutdown request in 1(.\d+)?s: .*no answer in time`, 2 * time.Second},
+		{"hangs up", hangUp, `level=WARN .*did not answer the shutdown request in 1(.\d+)?s: .*closed without an answer`, 2 * time.Second},
+		{"never seen", nil, `level=WARN .*never answered; if it starts later, the pod will not complete: POST .*: connection refused`, 2 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +80,7 @@ func TestQuitOnSetting(t *testing.T) {
 					s.wasTold(1)
 				} else {
 					s.wasTold(0)
-					p.logHas("not telling " + s.url() + " to quit: STARTGATE_QUIT_ON=success")
+					p.logHas("not shutting down " + s.url() + ": STARTGATE_QUIT_ON=success")
 				}
 			}
 		})
@@ -120,7 +120,7 @@ func TestQuitIsEndedByASignal(t *testing.T) {
 	eventually(p, "the quit", func() bool { return len(s.told()) > 0 })
 	p.send(syscall.SIGTERM)
 	p.ends(7) // and not only after ten minutes, for which nothing here has the patience
-	p.logHas("to quit was ended by SIGTERM")
+	p.logHas("to shut down: SIGTERM")
 }
 
 // Of two sidecars of which one hangs, the other is told at once.

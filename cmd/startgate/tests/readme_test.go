@@ -92,11 +92,11 @@ func TestREADMEFilter(t *testing.T) {
 	}
 }
 
-// TestREADMEMovingOver finds settings of the tables for users of other wrappers that
+// TestREADMEMigrating finds settings of the tables for users of other wrappers that
 // startgate does not accept.
-func TestREADMEMovingOver(t *testing.T) {
+func TestREADMEMigrating(t *testing.T) {
 	t.Parallel()
-	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Moving over\n")
+	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Migrating\n")
 	section, _, _ = strings.Cut(section, "\n## ")
 	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
 	if len(assignments) < 10 {

@@ -23,9 +23,9 @@ var forbidden = []struct {
 }{
 	{"prctl", []int{unix.SYS_PRCTL}, []string{"cannot become a subreaper: ", "cannot set a parent-death signal: "}},
 	{"pidfd_open", []int{unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL}, nil},
-	{"waitid", []int{unix.SYS_WAITID}, []string{"cannot use waitid, and do without: "}},
+	{"waitid", []int{unix.SYS_WAITID}, []string{"waitid is unavailable, using wait4 instead: "}},
 	{"all", []int{unix.SYS_PRCTL, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_WAITID}, []string{
-		"cannot become a subreaper: ", "cannot set a parent-death signal: ", "cannot use waitid, and do without: ",
+		"cannot become a subreaper: ", "cannot set a parent-death signal: ", "waitid is unavailable, using wait4 instead: ",
 	}},
 }
 
