@@ -19,6 +19,6 @@ func TestHintIsBounded(t *testing.T) {
 			return wait.Answer{Outcome: wait.Timeout}
 		})
 		target := wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{hangs}}
-		hintMovedPort(context.Background(), waitState{target: target, last: wait.Answer{Outcome: wait.Refused}})
+		waitState{target: target, last: wait.Answer{Outcome: wait.Refused}}.hint(context.Background())
 	})
 }
