@@ -21,6 +21,9 @@ func newFile(u *url.URL, _ *endpoint, _ options) Prober {
 // Probe implements [Prober].
 func (p fileProbe) Probe(ctx context.Context) Answer {
 	answer := p.answer(p.stat.look(ctx))
+	if answer.Outcome == Ready && ctx.Err() != nil {
+		answer = answerFromError(ctx.Err())
+	}
 	answer.Detail = "look at " + p.name + ": " + answer.Detail
 	return answer
 }

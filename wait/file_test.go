@@ -3,6 +3,7 @@ package wait
 // This file covers targets of the scheme file.
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 	"testing"
@@ -40,7 +41,6 @@ func TestFile(t *testing.T) {
 	wantAnswer(t, at("l"), Ready, "it is there")
 	link("loop", "loop")
 	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
-
 }
 
 // The file need not be readable, but its directory must be searchable.
@@ -80,5 +80,18 @@ func TestForFile(t *testing.T) {
 	want := []string{at + "it does not exist", at + "it is empty", at + "it is there"}
 	if len(answers) != 3 || answers[0] != want[0] || answers[1] != want[1] || answers[2] != want[2] {
 		t.Errorf("answers are %q, want %q", answers, want)
+	}
+}
+
+// ended is a context that has ended, as a probe notices that sees its result first.
+type ended struct{ context.Context }
+
+func (ended) Err() error { return context.Canceled }
+
+// A file that is there is not ready once the context has ended.
+func TestFileTooLate(t *testing.T) {
+	target := mustParse(t, "file://"+write(t, t.TempDir(), "f", "text"))
+	if answer := target.Prober.Probe(ended{t.Context()}); answer.Outcome == Ready {
+		t.Error(answer)
 	}
 }

@@ -1,6 +1,7 @@
 package wait
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -23,15 +24,15 @@ type TimeoutError struct {
 }
 
 // Error returns the target's name, the time waited, the number of probes and the detail
-// of the last answer.
+// of the last answer, or its outcome if it has no detail.
 func (e *TimeoutError) Error() string {
-	return fmt.Sprintf("%s not ready after %v and %v: %s", e.Target.Name, e.After.Round(10*time.Millisecond), e.Probes, e.Last.Detail)
+	return fmt.Sprintf("%s not ready after %v and %v: %s", e.Target.Name, e.After.Round(10*time.Millisecond), e.Probes, cmp.Or(e.Last.Detail, e.Last.Outcome.String()))
 }
 
 // Unwrap returns context.DeadlineExceeded.
 func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 
-// For waits until target is ready, and then returns nil.
+// For waits until target is ready, and then returns nil, unless ctx has ended.
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
 // policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
@@ -98,6 +99,9 @@ func (w *waiter) probe(ctx context.Context) Answer {
 	defer cancel()
 	asked := time.Now()
 	answer := w.target.Prober.Probe(attempt)
+	if answer.Outcome == Ready && ctx.Err() != nil {
+		answer = answerFromError(ctx.Err())
+	}
 	cancelled := errors.Is(ctx.Err(), context.Canceled)
 	if answer.Outcome != Ready && (cancelled || isPast(ctx) && w.probes.Total() > 0) {
 		return answer // the end of ctx has cut it short, so an earlier answer says more

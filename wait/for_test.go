@@ -6,6 +6,7 @@ package wait
 import (
 	"context"
 	"errors"
+	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -254,9 +255,96 @@ func TestForObservesEveryProbe(t *testing.T) {
 	})
 }
 
+// A target whose prober answers too late is not ready, whatever it answers.
+func TestForIsNotReadyAfterTheEnd(t *testing.T) {
+	cause := errors.New("SIGTERM")
+	for _, end := range []error{context.DeadlineExceeded, cause} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+			defer cancel()
+			if end == cause {
+				stopped, stop := context.WithCancelCause(ctx)
+				time.AfterFunc(time.Second, func() { stop(cause) })
+				ctx = stopped
+			}
+			late := ProbeFunc(func(ctx context.Context) Answer {
+				time.Sleep(3 * time.Second)
+				return ready
+			})
+			observe := func(e Event) {
+				if e.Answer.Outcome == Ready {
+					t.Errorf("after %v it is ready", e.Waited)
+				}
+			}
+			if err := For(ctx, Target{Name: "it", Prober: late}, Policy{Observe: observe}); !errors.Is(err, end) {
+				t.Errorf("error is %v, want %v", err, end)
+			}
+		})
+	}
+}
+
+// Whatever the policy, a wait is no busy loop, takes no negative pause and ends in time.
+func TestForWithAnyPolicy(t *testing.T) {
+	const most = 1000 + 1 // one each 10ms
+	values := []time.Duration{-time.Second, 0, time.Nanosecond, math.MaxInt64}
+	for i := range len(values) * len(values) * len(values) {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+			defer cancel()
+			calls := map[string]int{}
+			count := func(what string) {
+				if calls[what]++; calls[what] > most {
+					cancel()
+				}
+			}
+			attempt := values[i/len(values)/len(values)]
+			policy := Policy{
+				Initial: values[i%len(values)], Max: values[i/len(values)%len(values)], Attempt: attempt, AbsentAfter: attempt,
+				Observe:    func(Event) { count("probe") },
+				redirected: func(context.Context) bool { count("check for absence"); return true },
+			}
+			began := time.Now()
+			s := newScript()
+			err := For(ctx, Target{Name: "istio", Prober: s, Knock: []Prober{s.port()}, Sidecar: &sidecars[0]}, policy)
+			if took := time.Since(began); !errors.Is(err, context.DeadlineExceeded) || took != 10*time.Second {
+				t.Errorf("%v, %v, %v: %v after %v, with %v", policy.Initial, policy.Max, attempt, err, took, calls)
+			}
+		})
+	}
+}
+
+// A knock that hangs delays the next probe by one attempt at most.
+func TestForLimitsAHangingKnock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		hanging := ProbeFunc(func(ctx context.Context) Answer {
+			<-ctx.Done()
+			return Answer{Timeout, "no answer in time", nil}
+		})
+		s := newScript(step{0, notReady}, step{time.Second, ready})
+		policy := Policy{Initial: 500 * time.Millisecond, Attempt: time.Second}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		err := For(ctx, Target{Name: "it", Prober: s, EarlyKnock: []Prober{hanging}}, policy)
+		if took := time.Since(s.began); err != nil || took > 1700*time.Millisecond {
+			t.Errorf("%v after %v, want a pause and an attempt", err, took)
+		}
+	})
+}
+
 func TestForAbsent(t *testing.T) {
 	never := func(context.Context) bool { return false }
 	always := func(context.Context) bool { return true }
+	cutShort := func(ctx context.Context) bool {
+		<-ctx.Done()
+		return false
+	}
+	atFirst := func() func(context.Context) bool {
+		checks := 0
+		return func(context.Context) bool {
+			checks++
+			return checks <= 2
+		}
+	}
 	istio := &sidecars[0]
 	for _, test := range []struct {
 		name       string
@@ -269,6 +357,8 @@ func TestForAbsent(t *testing.T) {
 	}{
 		{"silent", nil, nil, istio, never, ErrAbsent, 5 * time.Second},
 		{"silent, but redirected", nil, nil, istio, always, context.DeadlineExceeded, time.Minute},
+		{"silent, and redirected at first", nil, nil, istio, atFirst(), ErrAbsent, 15 * time.Second},
+		{"silent, and no time to see whether it is redirected", nil, nil, istio, cutShort, context.DeadlineExceeded, time.Minute},
 		{"silent, but not a sidecar", nil, nil, nil, never, context.DeadlineExceeded, time.Minute},
 		{"the port answered once", []step{{time.Second, notReady}, {1500 * time.Millisecond, refused}}, nil, istio, never, context.DeadlineExceeded, time.Minute},
 		{"the other port answers", nil, []step{{0, notReady}}, istio, never, context.DeadlineExceeded, time.Minute},

@@ -1,14 +1,14 @@
 package wait
 
 import (
-	"cmp"
 	"context"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
 )
 
-// Policy configures [For]. The zero value is ready to use.
+// Policy configures [For]. The zero value is ready to use. Durations that are 0 or negative
+// mean what is said below; others count as 10ms if they are less, and as 24h if they are more.
 type Policy struct {
 	Initial time.Duration // the first pause between probes, at most Max; 0 means 10ms
 	Max     time.Duration // the longest pause, to which up to 20% are added; 0 means 500ms
@@ -48,9 +48,10 @@ const (
 
 // withDefaults returns p with its defaults filled in.
 func (p Policy) withDefaults() Policy {
-	p.Max = cmp.Or(p.Max, 500*time.Millisecond)
-	p.Initial = min(cmp.Or(p.Initial, 10*time.Millisecond), p.Max)
-	p.Attempt = cmp.Or(p.Attempt, 3*time.Second)
+	p.Max = bounded(p.Max, 500*time.Millisecond)
+	p.Initial = min(bounded(p.Initial, 10*time.Millisecond), p.Max)
+	p.Attempt = bounded(p.Attempt, 3*time.Second)
+	p.AbsentAfter = bounded(p.AbsentAfter, 0)
 	if p.Observe == nil {
 		p.Observe = func(Event) {}
 	}
@@ -58,6 +59,16 @@ func (p Policy) withDefaults() Policy {
 		p.redirected = Redirected
 	}
 	return p
+}
+
+// bounded returns byDefault if d is not positive, and else what is nearest to d within the
+// bounds of [Policy]. They keep a wait from being a busy loop, and sums from overflowing.
+func bounded(d, byDefault time.Duration) time.Duration {
+	const shortest, longest = 10 * time.Millisecond, 24 * time.Hour
+	if d <= 0 {
+		return byDefault
+	}
+	return min(max(d, shortest), longest)
 }
 
 // pauses returns the lengths of the pauses between probes. Package backoff randomizes in
