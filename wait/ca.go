@@ -60,10 +60,10 @@ func readCertificates(paths []string) (*x509.CertPool, error) {
 	for _, path := range paths {
 		pem, err := readRegular(path)
 		if err != nil {
-			return nil, fmt.Errorf("cannot read the certificates of #ca=%s: %w", path, rootCause(err))
+			return nil, fmt.Errorf("cannot read the certificates of #ca: %w", rootCause(err))
 		}
 		if !pool.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("#ca=%s has no PEM certificate", path)
+			return nil, errors.New("the file of #ca has no PEM certificate")
 		}
 	}
 	return pool, nil

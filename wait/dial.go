@@ -16,7 +16,7 @@ import (
 // endpoint is where a target listens: a host and port, or the path of a Unix socket. It
 // refuses when all of its addresses refuse.
 type endpoint struct {
-	path  *fileStat        // of a Unix socket; nil: none
+	path  *fileStat        // of a Unix socket; with an @ first, of an abstract one; nil: none
 	host  string           // to be resolved; empty: fixed has the addresses
 	fixed []netip.AddrPort // known without a resolver
 	port  uint16
@@ -211,11 +211,13 @@ func cannotListen(addr netip.AddrPort, err error) bool {
 // dialUnix connects to a Unix socket, of streams or of datagrams. When it does not exist,
 // the error wraps ECONNREFUSED.
 func (e *endpoint) dialUnix(ctx context.Context) (conn net.Conn, err error) {
-	if _, err := e.path.look(ctx); err != nil { // connect(2) has no time limit where the file system does not answer
-		if errors.Is(err, fs.ErrNotExist) {
-			err = errors.Join(syscall.ECONNREFUSED, err)
+	if isAbstract := strings.HasPrefix(e.path.path, "@"); !isAbstract {
+		if _, err := e.path.look(ctx); err != nil { // connect(2) has no time limit where the file system does not answer
+			if errors.Is(err, fs.ErrNotExist) {
+				err = errors.Join(syscall.ECONNREFUSED, err)
+			}
+			return nil, err
 		}
-		return nil, err
 	}
 	for _, network := range []string{"unix", "unixgram", "unixpacket"} {
 		conn, err = dialer.DialContext(ctx, network, e.path.path)

@@ -15,6 +15,8 @@
 // target's loopback ports that refuse connections, and so notices within milliseconds when
 // the target has started, without sending requests to it. [Quit] shuts a sidecar down.
 //
-// The package reads no environment variables, writes no log, and keeps no connection and no
-// goroutine after a call has returned.
+// The package reads no environment variables, and keeps no connection and no goroutine after
+// a call has returned. It writes no log. Only net/http, which it uses for gRPC, writes a line
+// to the standard logger of package log when a server breaks the rules of HTTP/2, and offers
+// no way to keep it from that.
 package wait

@@ -66,13 +66,13 @@ func ExampleProbeFunc() {
 	// Output: <nil> 3
 }
 
-// Errors say what to write instead, and hold no credentials.
+// Errors say what to write instead, and show nothing of what may hold credentials.
 func ExampleParse() {
 	for _, s := range []string{"istoi", "https://user:secret@db/#sattus=204"} {
 		_, err := wait.Parse(s)
 		fmt.Println(err)
 	}
 	// Output:
-	// unknown sidecar "istoi": did you mean istio?
-	// cannot use target "https://***@db/#sattus=204": unknown option #sattus: did you mean #status?
+	// cannot use target: unknown name: did you mean istio?
+	// cannot use target: unknown option: did you mean #status?
 }

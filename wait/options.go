@@ -46,16 +46,21 @@ func splitFragment(u *url.URL) []string {
 	return strings.Split(u.EscapedFragment(), "&")
 }
 
+// escapeOption percent-encodes the value of an option.
+func escapeOption(value string) string {
+	return strings.ReplaceAll(url.PathEscape(value), "&", "%26")
+}
+
 func parseOptions(u *url.URL, known []string) (options, error) {
 	o := options{header: http.Header{}}
 	for _, option := range splitFragment(u) {
 		name, value, _ := strings.Cut(option, "=")
+		if !slices.Contains(known, name) {
+			return o, unknownOption(u.Scheme, name, known)
+		}
 		value, err := url.PathUnescape(value)
 		if err != nil {
 			return o, fmt.Errorf("the value of #%s is not percent-encoded", name)
-		}
-		if !slices.Contains(known, name) {
-			return o, o.unknown(u, name, known)
 		}
 		if err := o.set(name, value); err != nil {
 			return o, err
@@ -96,7 +101,7 @@ func (o *options) addStatuses(value string) error {
 	first, err1 := strconv.Atoi(low)
 	last, err2 := strconv.Atoi(high)
 	if err1 != nil || err2 != nil || first < 200 || last > 599 || first > last {
-		return fmt.Errorf("#status=%s is not a status: write #status=204 or #status=200-299", value)
+		return errors.New("#status is not a status: write #status=204 or #status=200-299")
 	}
 	o.statuses = append(o.statuses, statuses{first, last})
 	return nil
@@ -104,12 +109,26 @@ func (o *options) addStatuses(value string) error {
 
 func (o *options) addHeader(value string) error {
 	name, text, ok := strings.Cut(value, ":")
-	if !ok || strings.ContainsAny(value, "\r\n\x00") || !isToken(name) {
-		return fmt.Errorf("#header=%s is not a header: write #header=Name:value", hidden)
+	if !ok || strings.ContainsFunc(value, isControl) || !isToken(name) {
+		return errors.New("#header is not a header: write #header=Name:value")
 	}
-	o.header.Add(name, strings.TrimSpace(text))
+	name, text = http.CanonicalHeaderKey(name), strings.TrimSpace(text)
+	switch name {
+	case "Connection", "Content-Length", "Trailer", "Transfer-Encoding":
+		return fmt.Errorf("#header cannot set %s: a request has no body, and its connection is closed", name)
+	case "Host":
+		u, err := url.Parse("//" + text)
+		if o.header[name] != nil || err != nil || u.Host != text || !isHost(u.Hostname()) {
+			return errors.New("#header=Host: takes one host, with or without a port")
+		}
+	}
+	o.header.Add(name, text)
 	return nil
 }
+
+// isControl reports whether r is a control character that no header may have (RFC 9110,
+// section 5.5).
+func isControl(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }
 
 // isToken reports whether name is a valid header name (RFC 9110, section 5.6.2). net/http
 // silently drops headers with invalid names.
@@ -119,23 +138,15 @@ func isToken(name string) bool {
 	})
 }
 
-// errNotFragment is for a URL whose fragment may in fact be the end of a password.
-var errNotFragment = errors.New("a # or / in a password must be written %23 or %2F")
-
-// unknown returns the error for an option that URLs like u do not take. Its text leaves the
-// name out when that may be the rest of a password or of a header's value.
-func (o *options) unknown(u *url.URL, name string, known []string) error {
-	if strings.Contains(u.Fragment, "@") && u.User == nil {
-		return errNotFragment
-	}
+// unknownOption returns the error for an option that URLs of a scheme do not take. It may
+// be the rest of a password, or of the value before it.
+func unknownOption(scheme, name string, known []string) error {
 	if len(known) == 0 {
-		return fmt.Errorf("%s:// takes no options, and it has #%s", u.Scheme, name)
+		return fmt.Errorf("%s:// takes no options; in a password # is written %%23", scheme)
 	}
 	if near := nearest.To(name, known); near != "" {
-		return fmt.Errorf("unknown option #%s: did you mean #%s?", name, near)
+		return fmt.Errorf("unknown option: did you mean #%s?", near)
 	}
-	if len(o.header) > 0 {
-		return errors.New("unknown option after #header: a & in the value of a header must be written %26")
-	}
-	return fmt.Errorf("unknown option #%s: %s:// knows #%s", name, u.Scheme, strings.Join(known, ", #"))
+	return fmt.Errorf("unknown option: %s:// knows #%s; in a value & is written %%26, in a password # is %%23",
+		scheme, strings.Join(known, ", #"))
 }

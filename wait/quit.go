@@ -40,10 +40,27 @@ func (o QuitOutcome) String() string {
 // URL takes the option header, and for https also ca and insecure, as in [Parse].
 //
 // getenv returns the value of an environment variable, as [os.Getenv] does. It is called
-// for the token of a sidecar that requires one ([Sidecar.Token]).
+// for the token of a sidecar that requires one ([Sidecar.Token]), whose spaces and line
+// breaks at both ends do not count. If getenv is nil, no token is sent.
 //
-// Errors say what to write instead and hold no credentials.
+// Errors say what is wrong and what to write instead. They show nothing of s.
 func ParseQuit(s string, getenv func(string) string) (Target, error) {
+	target, err := parseQuit(s, getenv)
+	if err != nil {
+		return Target{}, fmt.Errorf("cannot use target: %w", err)
+	}
+	return target, nil
+}
+
+// ParseQuitList makes targets for [Quit] from a comma-separated list of what [ParseQuit]
+// accepts. A comma inside a URL is written %2C. The error joins the errors of all items,
+// each with its place in the list.
+func ParseQuitList(s string, getenv func(string) string) ([]Target, error) {
+	return parseList(s, func(item string) (Target, error) { return parseQuit(item, getenv) })
+}
+
+// parseQuit is ParseQuit, with an error that says only what is wrong.
+func parseQuit(s string, getenv func(string) string) (Target, error) {
 	s = strings.TrimSpace(s)
 	if strings.Contains(s, "://") {
 		return parseQuitURL(s)
@@ -55,7 +72,7 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	target, err := parseQuitURL(sidecar.Quit + tokenOption(sidecar, getenv))
 	if err != nil {
 		_, variable, _ := strings.Cut(sidecar.Token, ":")
-		return Target{}, fmt.Errorf("cannot send the value of %s to %s: it has a line break, or a NUL", variable, s)
+		return Target{}, fmt.Errorf("the value of %s has a line break or another control character", variable)
 	}
 	if len(sidecar.Ready) > 0 {
 		named, err := parseName(s)
@@ -68,12 +85,6 @@ func ParseQuit(s string, getenv func(string) string) (Target, error) {
 	return target, nil
 }
 
-// ParseQuitList makes targets for [Quit] from a comma-separated list of what [ParseQuit]
-// accepts. A comma inside a URL is written %2C. The error joins the errors of all items.
-func ParseQuitList(s string, getenv func(string) string) ([]Target, error) {
-	return parseList(s, func(item string) (Target, error) { return ParseQuit(item, getenv) })
-}
-
 func unknownQuit(name string) error {
 	var names []string
 	for _, sidecar := range sidecars {
@@ -81,52 +92,48 @@ func unknownQuit(name string) error {
 	}
 	switch name {
 	case "":
-		return errors.New("empty entry: remove the extra comma")
+		return errors.New("it is empty: remove the extra comma")
 	case "none":
-		return errors.New(`cannot shut down "none": leave the setting out to shut nothing down`)
+		return errors.New("none cannot be shut down: leave the setting out to shut nothing down")
 	}
-	return unknownSidecar(name, names, "http://localhost:8080/quitquitquit")
+	return unknownName(name, names, "http://localhost:8080/quitquitquit")
 }
 
-// tokenOption returns the fragment of a URL with the header that sidecar requires.
+// tokenOption returns the fragment of a URL with the header that sidecar requires. A value
+// from a Secret often ends with a line break.
 func tokenOption(sidecar *Sidecar, getenv func(string) string) string {
 	header, variable, ok := strings.Cut(sidecar.Token, ":")
-	token := getenv(variable)
-	if !ok || token == "" {
+	if !ok || getenv == nil {
 		return ""
 	}
-	return "#header=" + header + ":" + strings.ReplaceAll(url.PathEscape(token), "&", "%26")
+	token := strings.TrimSpace(getenv(variable))
+	if token == "" {
+		return ""
+	}
+	return "#header=" + header + ":" + escapeOption(token)
 }
 
 func parseQuitURL(s string) (Target, error) {
 	u, err := url.Parse(s)
 	if err != nil {
-		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), urlReason(err))
+		return Target{}, urlReason(err)
 	}
-	scheme := schemes[u.Scheme]
 	switch {
 	case u.Scheme != "http" && u.Scheme != "https":
-		return Target{}, fmt.Errorf("cannot use %q: a shutdown request is a POST: write http:// or https://", redactText(s))
+		return Target{}, errors.New("a shutdown request is a POST: write http:// or https://")
 	case !isLoopback(u.Hostname()):
-		return Target{}, fmt.Errorf("cannot use %q: a shutdown request is for this pod only: write localhost for the host", redactText(s))
+		return Target{}, errors.New("a shutdown request is for this pod only: write localhost for the host")
 	}
 	known := []string{"header"}
 	if tlsSchemes[u.Scheme] {
 		known = append(known, "ca", "insecure")
 	}
-	o, err := parseOptions(u, known)
-	if err != nil {
-		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), err)
-	}
-	e, err := scheme.endpoint(u)
-	if err != nil {
-		return Target{}, fmt.Errorf("cannot use %q: %w", redactText(s), err)
-	}
-	p := newHTTPProbe(http.MethodPost, u, o)
-	return Target{
-		Name: redact(u), Prober: newConnProbe(u, e, o, http.MethodPost, p.post),
-		Knock: []Prober{knock{e}},
-	}, nil
+	return scheme{port: schemes[u.Scheme].port, options: known, prober: newQuit}.target(u)
+}
+
+// newQuit returns a prober that is ready when a POST is accepted.
+func newQuit(u *url.URL, e *endpoint, o options) Prober {
+	return newConnProbe(u, e, o, http.MethodPost, newHTTPProbe(http.MethodPost, u, o).post)
 }
 
 // post is an [exchangeFunc]: it sends the request and judges the answer by its status

@@ -190,19 +190,22 @@ func TestParseQuit(t *testing.T) {
 			t.Errorf("%s: asks %q, want POST %s", sidecar.Name, p.request, sidecar.Quit)
 		}
 	}
+	const forThisPod = "a shutdown request is for this pod only: write localhost for the host"
 	for s, want := range map[string]string{
-		"":                              "empty entry: remove the extra comma",
-		"none":                          `cannot shut down "none": leave the setting out to shut nothing down`,
-		"vaulted":                       `unknown sidecar "vaulted": did you mean vault?`,
-		"foo":                           `unknown sidecar "foo": write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, vault, or a URL such as http://localhost:8080/quitquitquit`,
-		"istoi":                         `unknown sidecar "istoi": did you mean istio?`,
-		"http://db:9091/quit":           `cannot use "http://db:9091/quit": a shutdown request is for this pod only: write localhost for the host`,
-		"http://user:secret@10.0.0.1/q": `cannot use "http://***@10.0.0.1/q": a shutdown request is for this pod only: write localhost for the host`,
-		"tcp://localhost:80":            `cannot use "tcp://localhost:80": a shutdown request is a POST: write http:// or https://`,
-		"http://localhost:1/#status=2":  `cannot use "http://localhost:1/#***": unknown option #status: http:// knows #header`,
-		"http://127.0.0.1.evil.com/":    `cannot use "http://127.0.0.1.evil.com/": a shutdown request is for this pod only: write localhost for the host`,
+		"":        "it is empty: remove the extra comma",
+		"none":    "none cannot be shut down: leave the setting out to shut nothing down",
+		"vaulted": "unknown name: did you mean vault?",
+		"istoi":   "unknown name: did you mean istio?",
+		"foo": "it is neither a known name nor a URL: write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, vault, " +
+			"or a URL such as http://localhost:8080/quitquitquit; a comma in a URL is %2C",
+		"http://db:9091/quit":           forThisPod,
+		"http://user:secret@10.0.0.1/q": forThisPod,
+		"http://127.0.0.1.evil.com/":    forThisPod,
+		"tcp://localhost:80":            "a shutdown request is a POST: write http:// or https://",
+		"http://localhost:1/#status=2":  "unknown option: http:// knows #header; in a value & is written %26, in a password # is %23",
+		"http://localhost:1?secret@h/":  "it has an @ after its host: in a password / is written %2F and ? is %3F, elsewhere @ is %40",
 	} {
-		if _, err := ParseQuit(s, token); err == nil || err.Error() != want {
+		if _, err := ParseQuit(s, token); err == nil || err.Error() != "cannot use target: "+want {
 			t.Errorf("%q:\n%v, want\n%s", s, err, want)
 		}
 	}
@@ -213,23 +216,30 @@ func TestParseQuit(t *testing.T) {
 	}
 }
 
-// The error for a token that ends in a line break once named a #header that the user had
-// not written.
+// Without a getenv there is no token. It once was a panic.
+func TestParseQuitWithoutEnvironment(t *testing.T) {
+	for _, sidecar := range Sidecars() {
+		if _, err := ParseQuit(sidecar.Name, nil); err != nil {
+			t.Errorf("%s: %v", sidecar.Name, err)
+		}
+	}
+}
+
 func TestQuitTokenThatCannotBeSent(t *testing.T) {
-	_, err := ParseQuit("dapr", func(string) string { return "s3cret\n" })
-	if want := "cannot send the value of DAPR_API_TOKEN to dapr: it has a line break, or a NUL"; err == nil || err.Error() != want {
+	_, err := ParseQuit("dapr", func(string) string { return "s3\ncret" })
+	if want := "cannot use target: the value of DAPR_API_TOKEN has a line break or another control character"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
 
-// The token is sent unchanged, and never shown.
+// The token is sent without the line break at its end, otherwise unchanged, and never shown.
 func TestQuitToken(t *testing.T) {
 	const secret = "a&b#c d+e%"
 	got := make(chan string, 1)
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got <- r.Header.Get("dapr-api-token") }))
 	defer server.Close()
 	sidecar := &Sidecar{Token: "dapr-api-token:DAPR_API_TOKEN"}
-	target, err := parseQuitURL(server.URL + tokenOption(sidecar, func(string) string { return secret }))
+	target, err := parseQuitURL(server.URL + tokenOption(sidecar, func(string) string { return secret + "\n" }))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -112,9 +112,14 @@ func googleProxy(name, title string) Sidecar {
 // Sidecars returns the sidecars that [Parse] and [ParseQuit] know by name. The caller may
 // change what it gets.
 func Sidecars() []Sidecar {
-	table := slices.Clone(sidecars)
-	for i := range table {
-		table[i].Ready = slices.Clone(table[i].Ready)
+	table := make([]Sidecar, len(sidecars))
+	for i, s := range sidecars {
+		table[i] = s.clone()
 	}
 	return table
+}
+
+func (s Sidecar) clone() Sidecar {
+	s.Ready = slices.Clone(s.Ready)
+	return s
 }

@@ -53,20 +53,16 @@ func TestSidecarsTable(t *testing.T) {
 	}
 }
 
-// A change of what Sidecars returns does not change the table.
-func TestSidecarsIsACopy(t *testing.T) {
-	table := Sidecars()
-	table[0].Name, table[0].Ready[0] = "mine", "http://example.com/"
-	if s := Sidecars()[0]; s.Name == "mine" || s.Ready[0] == "http://example.com/" {
-		t.Errorf("the table is now %+v", s)
+// A change of what Sidecars or Parse returns does not change the table.
+func TestSidecarsAreCopies(t *testing.T) {
+	for _, change := range []*Sidecar{&Sidecars()[0], mustParse(t, "istio").Sidecar} {
+		change.Name, change.Ready[0] = "mine", "http://localhost:1/"
+		if s := Sidecars()[0]; s.Name == "mine" || s.Ready[0] == "http://localhost:1/" {
+			t.Errorf("the table is now %+v", s)
+		}
 	}
-}
-
-// The Vault agent has no ready endpoint. The error names the file to wait for instead.
-func TestVaultHasNoReadyURL(t *testing.T) {
-	_, err := Parse("vault")
-	if err == nil || !strings.Contains(err.Error(), "cannot wait for vault: ") || !strings.Contains(err.Error(), "file:///vault/secrets/") {
-		t.Errorf("error is %v", err)
+	if answer := probe(t, mustParse(t, "istio")); !strings.HasPrefix(answer.Detail, "GET http://localhost:15020/") {
+		t.Errorf("now istio is asked so: %v", answer)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -75,6 +76,7 @@ var schemes = map[string]scheme{
 //	http://HOST[:80]/PATH     GET is answered with status 200 (also https)
 //	tcp://HOST:PORT           a connection is accepted
 //	unix:///PATH              a connection is accepted
+//	unix://@NAME              the same, of an abstract Unix socket (unix(7))
 //	redis://HOST[:6379]       PING gets a reply (also rediss, with TLS)
 //	postgres://HOST[:5432]    a startup message gets a reply that PQping accepts
 //	mysql://HOST[:3306]       the server sends its greeting
@@ -95,60 +97,74 @@ var schemes = map[string]scheme{
 //	insecure                  trust any certificate
 //
 // The host localhost means 127.0.0.1 and ::1. User information in the URL is accepted but
-// never sent. Errors say what to write instead and hold no credentials.
+// never sent. Errors say what is wrong and what to write instead. They show nothing of s,
+// because s may hold credentials.
 func Parse(s string) (Target, error) {
-	s = strings.TrimSpace(s)
-	if !strings.Contains(s, "://") {
-		return parseName(s)
-	}
-	u, err := url.Parse(s)
+	target, err := parse(s)
 	if err != nil {
-		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), urlReason(err))
-	}
-	target, err := parseURL(u)
-	if err == errNotFragment || err == errNotPath {
-		return Target{}, fmt.Errorf("cannot use target %q: %w", redactText(s), err)
-	}
-	if err != nil {
-		return Target{}, fmt.Errorf("cannot use target %q: %w", redact(u), err)
+		return Target{}, fmt.Errorf("cannot use target: %w", err)
 	}
 	return target, nil
 }
 
 // ParseList makes targets from a comma-separated list of what [Parse] accepts. A comma
 // inside a URL is written %2C. The list "none" has no targets; an empty one is an error.
-// The error joins the errors of all items.
+// The error joins the errors of all items, each with its place in the list.
 func ParseList(s string) ([]Target, error) {
 	if strings.TrimSpace(s) == "none" {
 		return nil, nil
 	}
-	return parseList(s, Parse)
+	return parseList(s, parse)
 }
-
-// errAfterComma is for an item of a list that is no target and follows a URL. It may be the
-// part after a comma in a password, a query or a header, so it is not shown.
-var errAfterComma = errors.New("cannot use what follows a URL and a comma: it is no target; a comma inside a URL is written %2C")
 
 // parseList makes targets from a comma-separated list, each with parse.
 func parseList(s string, parse func(string) (Target, error)) ([]Target, error) {
 	var (
-		targets  []Target
-		errs     []error
-		afterURL bool
+		targets []Target
+		errs    []error
 	)
-	for item := range strings.SplitSeq(s, ",") {
+	items := strings.Split(s, ",")
+	for i, item := range items {
 		target, err := parse(item)
-		if afterURL && errors.As(err, new(unknownNameError)) {
-			err = errAfterComma
+		if err != nil {
+			errs = append(errs, fmt.Errorf("cannot use %s: %w", place(i, len(items)), err))
 		}
-		afterURL = afterURL || strings.Contains(item, "://")
 		targets = append(targets, target)
-		errs = append(errs, err)
 	}
-	if err := errors.Join(errs...); err != nil {
-		return nil, err
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
 	}
 	return targets, nil
+}
+
+// place returns what the item with index i of a list of n items is called.
+func place(i, n int) string {
+	if n == 1 {
+		return "target"
+	}
+	i++
+	suffix := "th"
+	if last := i % 10; last <= 3 && i/10%10 != 1 {
+		suffix = [...]string{"th", "st", "nd", "rd"}[last]
+	}
+	return fmt.Sprintf("the %d%s item", i, suffix)
+}
+
+// parse is Parse, with an error that says only what is wrong.
+func parse(s string) (Target, error) {
+	s = strings.TrimSpace(s)
+	if !strings.Contains(s, "://") {
+		return parseName(s)
+	}
+	u, err := url.Parse(s)
+	if err != nil {
+		return Target{}, urlReason(err)
+	}
+	scheme, ok := schemes[u.Scheme]
+	if !ok {
+		return Target{}, unknownScheme(u.Scheme)
+	}
+	return scheme.target(u)
 }
 
 // sidecarNamed returns a sidecar of the table, or nil.
@@ -157,7 +173,7 @@ func sidecarNamed(name string) *Sidecar {
 	if i < 0 {
 		return nil
 	}
-	sidecar := sidecars[i]
+	sidecar := sidecars[i].clone()
 	return &sidecar
 }
 
@@ -167,12 +183,12 @@ func parseName(name string) (Target, error) {
 		return Target{}, unknownTarget(name)
 	}
 	if len(sidecar.Ready) == 0 {
-		return Target{}, fmt.Errorf("cannot wait for %s: %s", name, sidecar.Note)
+		return Target{}, fmt.Errorf("%s can only be shut down. %s", name, sidecar.Note)
 	}
 	target := Target{Name: name, Sidecar: sidecar}
 	var probers firstReachable
 	for _, ready := range sidecar.Ready {
-		parsed, err := Parse(ready)
+		parsed, err := parse(ready)
 		if err != nil {
 			return Target{}, err
 		}
@@ -210,74 +226,105 @@ func unknownTarget(name string) error {
 			names = append(names, sidecar.Name)
 		}
 	}
-	switch near := nearest.To(name, append(names, "none")); {
-	case name == "":
-		return errors.New("empty entry: remove the extra comma, or write none to wait for nothing")
-	case strings.Contains(name, "@"):
-		return fmt.Errorf("cannot use target %q: write its scheme too, as in http://; a comma in a password is %%2C", redactText(name))
-	case near == "none":
-		return errors.New(`cannot use target "none": it stands alone, to wait for nothing`)
+	switch name {
+	case "":
+		return errors.New("it is empty: remove the extra comma, or write none to wait for nothing")
+	case "none":
+		return errors.New("none stands alone, to wait for nothing")
 	}
-	return unknownSidecar(name, names, "http://localhost:8080/healthz")
+	return unknownName(name, append(names, "none"), "http://localhost:8080/healthz")
 }
 
-// unknownSidecar returns the error for a name that is not in names.
-func unknownSidecar(name string, names []string, url string) error {
+// unknownName returns the error for what is not in names and is no URL.
+func unknownName(name string, names []string, url string) error {
 	if near := nearest.To(name, names); near != "" {
-		return fmt.Errorf("unknown sidecar %q: did you mean %s?", name, near)
+		return fmt.Errorf("unknown name: did you mean %s?", near)
 	}
-	return unknownNameError{fmt.Errorf("unknown sidecar %q: write one of %s, or a URL such as %s", name, strings.Join(names, ", "), url)}
+	before, _, _ := strings.Cut(name, ":")
+	if scheme, ok := schemes[before]; ok {
+		return fmt.Errorf("it has no :// after its scheme: write %s", scheme.form(before))
+	}
+	return fmt.Errorf("it is neither a known name nor a URL: write one of %s, or a URL such as %s; a comma in a URL is %%2C",
+		strings.Join(names, ", "), url)
 }
 
-// unknownNameError is the error for a name that is similar to no known one.
-type unknownNameError struct{ error }
+// form returns how the URLs of this scheme, which is called name, are written.
+func (s scheme) form(name string) string {
+	switch {
+	case name == "unix":
+		return "unix:///PATH, or unix://@NAME for an abstract socket"
+	case s.path:
+		return name + ":///PATH"
+	case s.port == "":
+		return name + "://HOST:PORT"
+	}
+	return name + "://HOST"
+}
 
-func parseURL(u *url.URL) (Target, error) {
-	scheme, ok := schemes[u.Scheme]
-	if !ok {
-		return Target{}, unknownScheme(u.Scheme)
-	}
-	options, err := parseOptions(u, scheme.options)
+// target makes a target from a URL of this scheme.
+func (s scheme) target(u *url.URL) (Target, error) {
+	endpoint, err := s.endpoint(u)
 	if err != nil {
 		return Target{}, err
 	}
-	endpoint, err := scheme.endpoint(u)
+	options, err := parseOptions(u, s.options)
 	if err != nil {
 		return Target{}, err
 	}
-	target := Target{Name: redact(u), Prober: scheme.prober(u, endpoint, options)}
+	target := Target{Name: redact(u), Prober: s.prober(withoutZone(u), endpoint, options)}
 	if endpoint.isLocal() {
 		target.Knock = []Prober{knock{endpoint}}
 	}
 	return target, nil
 }
 
-// errNotPath is for a URL whose path may in fact be the end of a password.
-var errNotPath = errors.New("a / in a password must be written %2F, and an @ in a path %40")
+// withoutZone returns u as its server may see it: the zone of an IPv6 address has a meaning
+// on this machine only (RFC 6874, section 4), and no certificate has one.
+func withoutZone(u *url.URL) *url.URL {
+	before, zone, _ := strings.Cut(u.Host, "%")
+	_, after, ok := strings.Cut(zone, "]")
+	if !ok {
+		return u
+	}
+	sent := *u
+	sent.Host = before + "]" + after
+	return &sent
+}
 
 // endpoint returns the endpoint of a URL of this scheme.
 func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
 	if s.path {
-		if u.Host != "" || !strings.HasPrefix(u.Path, "/") || strings.HasSuffix(u.Path, "/") {
-			return nil, fmt.Errorf("it has no absolute path: write %s:///PATH", u.Scheme)
-		}
-		if u.Scheme == "unix" && len(u.Path) > maxSocketPath {
-			return nil, fmt.Errorf("its path has %d bytes, and that of a Unix socket has at most %d", len(u.Path), maxSocketPath)
-		}
-		return &endpoint{path: &fileStat{path: u.Path}}, nil
+		return s.pathEndpoint(u)
 	}
 	port := cmp.Or(u.Port(), s.port)
 	switch {
-	case strings.Contains(u.EscapedPath(), "@"):
-		return nil, errNotPath
+	case strings.Contains(u.EscapedPath()+u.RawQuery, "@"): // what precedes it may be a password
+		return nil, errors.New("it has an @ after its host: in a password / is written %2F and ? is %3F, elsewhere @ is %40")
 	case u.Hostname() == "":
-		return nil, fmt.Errorf("it has no host: write %s://HOST:%s", u.Scheme, cmp.Or(port, "PORT"))
+		return nil, errors.New("it has no host: write " + s.form(u.Scheme))
+	case !isHost(u.Hostname()):
+		return nil, errNotHost
 	case port == "":
-		return nil, fmt.Errorf("it has no port: write %s://%s:PORT", u.Scheme, u.Host)
+		return nil, errors.New("it has no port: write " + s.form(u.Scheme))
 	case !isPort(port):
 		return nil, errors.New("its port is not between 1 and 65535")
 	}
 	return newEndpoint(u.Hostname(), port), nil
+}
+
+// pathEndpoint returns the endpoint of a URL that names a file, or an abstract Unix socket.
+func (s scheme) pathEndpoint(u *url.URL) (*endpoint, error) {
+	path := u.Path
+	switch {
+	case u.Scheme == "unix" && u.User != nil && u.User.String() == "" && u.Host+path != "":
+		path = "@" + u.Host + path // as package net takes it
+	case u.User != nil || u.Host != "" || !strings.HasPrefix(path, "/") || strings.HasSuffix(path, "/"):
+		return nil, errors.New("it has no absolute path: write " + s.form(u.Scheme))
+	}
+	if u.Scheme == "unix" && len(path) > maxSocketPath {
+		return nil, fmt.Errorf("its path has %d bytes, and that of a Unix socket has at most %d", len(path), maxSocketPath)
+	}
+	return &endpoint{path: &fileStat{path: path}}, nil
 }
 
 // maxSocketPath is the longest path that connect(2) takes (unix(7)).
@@ -288,6 +335,15 @@ func isPort(s string) bool {
 	return err == nil && port > 0
 }
 
+var errNotHost = errors.New("its host has a character that no host name has: write a name with letters beyond ASCII in its xn-- form")
+
+// isHost reports whether host is an IP address or has the characters of a host name only,
+// and of those names with _ that some resolvers know.
+func isHost(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return err == nil || host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
+}
+
 // schemeAliases holds other names of schemes.
 var schemeAliases = map[string]string{
 	"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis", "valkeys": "rediss", "h2c": "grpc",
@@ -295,11 +351,26 @@ var schemeAliases = map[string]string{
 
 func unknownScheme(name string) error {
 	if alias := schemeAliases[name]; alias != "" {
-		return fmt.Errorf("unknown scheme %q: write %s://", name, alias)
+		return fmt.Errorf("unknown scheme: write %s://", alias)
 	}
 	known := slices.Sorted(maps.Keys(schemes))
 	if near := nearest.To(name, known); near != "" {
-		return fmt.Errorf("unknown scheme %q: did you mean %s://?", name, near)
+		return fmt.Errorf("unknown scheme: did you mean %s://?", near)
 	}
-	return fmt.Errorf("unknown scheme %q: write one of %s", name, strings.Join(known, ", "))
+	return fmt.Errorf("unknown scheme: write one of %s", strings.Join(known, ", "))
+}
+
+// urlReason returns what is wrong with a URL that url.Parse rejects, without quoting it.
+func urlReason(err error) error {
+	var parse *url.Error
+	if errors.As(err, &parse) {
+		err = parse.Err
+	}
+	switch text := err.Error(); {
+	case strings.HasPrefix(text, "invalid port"):
+		return errors.New("its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, ? is %3F, # is %23)")
+	case strings.Contains(text, "control character"):
+		return errors.New("it has a line break or another control character")
+	}
+	return errors.New("it is not a URL, or it has a character that must be percent-encoded (% itself is %25)")
 }

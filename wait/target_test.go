@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // addresses returns the addresses that a target is probed at and those to knock on.
@@ -57,11 +58,15 @@ func TestParse(t *testing.T) {
 		{"http://db/a%2Cb", "http://db/a%2Cb", "db:80", ""},
 		{"http://db/#status=204", "http://db/#status=204", "db:80", ""},
 		{"http://db/#", "http://db/", "db:80", ""},
+		{"http://my_db-1.x.:1/", "http://my_db-1.x.:1/", "my_db-1.x.:1", ""},
+		{"http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/", "xn--bcher-kva.example:80", ""},
+		{"grpc://[fe80::1%25eth0]:1", "grpc://[fe80::1%25eth0]:1", "[fe80::1%eth0]:1", ""},
+		{"http://[::1%25lo]/#header=Host:a.example:8080", "http://[::1%25lo]/#header=Host:***", "[::1%lo]:80", "[::1%lo]:80"},
 
 		{"http://u:p@db/", "http://***@db/", "db:80", ""},
 		{"http://u@db/", "http://***@db/", "db:80", ""},
 		{"http://:p%40%2F%23@db/", "http://***@db/", "db:80", ""},
-		{"http://db/%40p", "http://db/%40p", "db:80", ""},
+		{"http://db/%40p?q=%40", "http://db/%40p?***", "db:80", ""},
 		{"http://db/?token=t0ken", "http://db/?***", "db:80", ""},
 		{"http://db/?", "http://db/", "db:80", ""},
 		{"http://db/#header=X-Token:s3cret", "http://db/#header=X-Token:***", "db:80", ""},
@@ -81,89 +86,139 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// An error says what is wrong, and shows nothing of what could not be parsed.
 func TestParseErrors(t *testing.T) {
+	const (
+		names     = "write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, none, or a URL such as http://localhost:8080/healthz"
+		unknown   = "it is neither a known name nor a URL: " + names + "; a comma in a URL is %2C"
+		encode    = "it is not a URL, or it has a character that must be percent-encoded (% itself is %25)"
+		badPort   = "its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, ? is %3F, # is %23)"
+		badHost   = "its host has a character that no host name has: write a name with letters beyond ASCII in its xn-- form"
+		badAt     = "it has an @ after its host: in a password / is written %2F and ? is %3F, elsewhere @ is %40"
+		badOption = "unknown option: http:// knows #status, #header, #body; in a value & is written %26, in a password # is %23"
+		badStatus = "#status is not a status: write #status=204 or #status=200-299"
+		badHeader = "#header is not a header: write #header=Name:value"
+		unixForm  = "write unix:///PATH, or unix://@NAME for an abstract socket"
+	)
 	for _, test := range []struct{ s, want string }{
-		{"", "empty entry: remove the extra comma, or write none to wait for nothing"},
-		{"none", `cannot use target "none": it stands alone, to wait for nothing`},
-		{"itsio", `unknown sidecar "itsio": did you mean istio?`},
-		{"Istio", `unknown sidecar "Istio": did you mean istio?`},
-		{"localhost:8080", `unknown sidecar "localhost:8080": write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, or a URL such as http://localhost:8080/healthz`},
-		{"htp://db/", `cannot use target "htp://db/": unknown scheme "htp": did you mean http://?`},
-		{"gopher://db/", `unknown scheme "gopher": write one of `},
-		{"://db/", `cannot use target "://db/": it is not a URL`},
-		{"http://", `cannot use target "http://": it has no host: write http://HOST:80`},
-		{"https:///up", `cannot use target "https:///up": it has no host: write https://HOST:443`},
-		{"http://:8080/", "it has no host: write http://HOST:8080"},
-		{"http://db:0/", `cannot use target "http://db:0/": its port is not between 1 and 65535`},
-		{"http://db:65536/", `its port is not between 1 and 65535`},
-		{"http://db:99999999999999999999/", `its port is not between 1 and 65535`},
-		{"http://db/%zz", "it has a character that must be percent-encoded"},
-		{"http://d b/", "it has a character that must be percent-encoded"},
+		{"", "it is empty: remove the extra comma, or write none to wait for nothing"},
+		{"none", "none stands alone, to wait for nothing"},
+		{"itsio", "unknown name: did you mean istio?"},
+		{"Istio", "unknown name: did you mean istio?"},
+		{"vault", "vault can only be shut down. It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME"},
+		{"localhost:8080", unknown},
+		{"htp://db/", "unknown scheme: did you mean http://?"},
+		{"postgresql://db/", "unknown scheme: write postgres://"},
+		{"gopher://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"://db/", encode},
 
-		{"http://db/#stauts=204", `unknown option #stauts: did you mean #status?`},
-		{"http://db/#nonsense", `unknown option #nonsense: http:// knows #status, #header`},
+		{"http://", "it has no host: write http://HOST"},
+		{"https:///up", "it has no host: write https://HOST"},
+		{"http://:8080/", "it has no host: write http://HOST"},
+		{"tcp://db", "it has no port: write tcp://HOST:PORT"},
+		{"http://db:0/", "its port is not between 1 and 65535"},
+		{"http://db:65536/", "its port is not between 1 and 65535"},
+		{"http://db:99999999999999999999/", "its port is not between 1 and 65535"},
+		{"http://db/%zz", encode},
+		{"http://d b/", encode},
+		{"http://db/\n#status=204", "it has a line break or another control character"},
+		{"redis://[fe80::1%eth0]:1", encode},
+
+		// Their names do not resolve, and one that is not UTF-8 is no label of a metric.
+		{"http://bücher.example/", badHost},
+		{"http://%ff:1/", badHost},
+		{"redis://$(HOST)", badHost},
+		{"http://a,b/", badHost},
+
+		{"redis:6379", "it has no :// after its scheme: write redis://HOST"},
+		{"file:/x", "it has no :// after its scheme: write file:///PATH"},
+		{"unix:@abstract", "it has no :// after its scheme: " + unixForm},
+		{"unix:///", "it has no absolute path: " + unixForm},
+		{"unix://", "it has no absolute path: " + unixForm},
+		{"unix://@", "it has no absolute path: " + unixForm},
+		{"unix://name", "it has no absolute path: " + unixForm},
+		{"file://@name", "it has no absolute path: write file:///PATH"},
+		{"file://u:s3cret@/x", "it has no absolute path: write file:///PATH"},
 		{"unix:///" + strings.Repeat("long", 50), "its path has 201 bytes, and that of a Unix socket has at most 107"},
-		{"http://db/#ca=/ca.pem", `unknown option #ca: http:// knows #status, #header`},
-		{"https://db/#nonsense", `unknown option #nonsense: https:// knows #status, #header, #body, #ca, #insecure`},
-		{"http://db/#status", "#status= is not a status: write #status=204 or #status=200-299"},
-		{"http://db/#status=2xx", "#status=2xx is not a status: write #status=204 or #status=200-299"},
-		{"http://db/#status=100", "is not a status"}, // a 1xx answer is never the last
-		{"http://db/#status=600", "is not a status"},
-		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes"},
-		{"http://db/#status=299-200", "is not a status"},
-		{"http://db/#status=200-", "is not a status"},
-		{"http://db/#status=200-204-299", "is not a status"},
-		{"http://db/#status=%zz", "it has a character that must be percent-encoded"},
-		{"http://db/#header=s3cret", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=:s3cret", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=A B:s3cret", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=A(B:s3cret", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=Ä:s3cret", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=A:s3cret%0D%0AB:x", "#header=*** is not a header: write #header=Name:value"},
-		{"http://db/#header=A:s3cret%00", "#header=*** is not a header: write #header=Name:value"},
-		{"https://db/#insecure=false", "#insecure has no value: write #insecure, or leave it out"},
-		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca=/nonexistent/ca.pem: no such file or directory"},
-		{"https://db/#ca=/dev/null", "cannot read the certificates of #ca=/dev/null: it is not a regular file"},
-		{"https://db/#ca", "cannot read the certificates of #ca=: no such file or directory"},
+		{"unix://@" + strings.Repeat("long", 50), "its path has 201 bytes, and that of a Unix socket has at most 107"},
 
-		// With a character that is not percent-encoded, any part may belong to the password.
-		{"http://user:s3c#ret@db/", `cannot use target "http://***": its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, # is %23)`},
-		{"http://user#s3cret@db/", `cannot use target "http://***": a # or / in a password must be written %23 or %2F`},
-		{"http://db/%zz?q=x@s3cret", `cannot use target "http://***": it has a character that must be percent-encoded`},
-		{"http://db/%zz?q=s3cret", `cannot use target "http://db/%zz?***": it has a character that must be percent-encoded`},
-		{"http://db/%zz#header=X:s3cret", `cannot use target "http://db/%zz#***": it has a character that must be percent-encoded`},
-		{"http://db/?q=x@s3cret#status=1&header=A:x@s3cret", `cannot use target "http://db/?***#status=1&header=A:***": #status=1 is not a status`},
-		{"http://user:s3c/ret@db/", `cannot use target "http://***@db/": its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, # is %23)`},
-		// A password with a / first, or after digits, once counted as a path and was shown.
-		{"http://user:/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F, and an @ in a path %40`},
-		{"http://:/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F`},
-		{"http://user:80/s3cret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F`},
-		{"http://user:p@s3c/ret@db/", `cannot use target "http://***@db/": a / in a password must be written %2F`},
-		{"http://user:s3c?ret@db/", `cannot use target "http://***": its port is not a number, or its password`},
-		{"http://user:s3c%ret@db/", `cannot use target "http://***@db/": it has a character that must be percent-encoded`},
-		{"http://user:s3c ret@db/", `cannot use target "http://***@db/": `},
-		{"http://user:s3c@ret@db:port/", `cannot use target "http://***@db:port/": its port is not a number`},
-		{"http://user:s3c", `cannot use target "http://***": its port is not a number`},                               // the part before a comma in the password
-		{"ret@db/", `cannot use target "***@db/": write its scheme too, as in http://; a comma in a password is %2C`}, // the part after a comma in the password
-		{"user:s3cret@db:80", `cannot use target "***@db:80": write its scheme too, as in http://; a comma in a password is %2C`},
-		{"htp://user:s3cret@db/?q=s3cret", `cannot use target "htp://***@db/?***": unknown scheme "htp"`},
-		{"http://db/?q=s3cret#nonsense", `cannot use target "http://db/?***#nonsense": unknown option #nonsense`},
-		{"http://db/#header=X:a&s3cret=b", `cannot use target "http://db/#header=X:***&***": unknown option after #header: a & in the value of a header must be written %26`},
-		{"http://db/#header=X:a&stauts=204", `cannot use target "http://db/#header=X:***&***": unknown option #stauts: did you mean #status?`},
-		{"http://db/#heder=X%3As3cret", `cannot use target "http://db/#***": unknown option #heder: did you mean #header?`},
-		{"http://db/#status=1&header=X:s3cret", `cannot use target "http://db/#status=1&header=X:***": `},
-		{"http://db/#heder=X:s3cret", `cannot use target "http://db/#***": unknown option #heder: did you mean #header?`},
-		{"http://db/#Header=X:s3cret", `cannot use target "http://db/#***": unknown option #Header: did you mean #header?`},
+		{"http://db/#stauts=204", "unknown option: did you mean #status?"},
+		{"http://db/#nonsense", badOption},
+		{"http://db/#ca=/ca.pem", badOption},
+		{"https://db/#nonsense", "unknown option: https:// knows #status, #header, #body, #ca, #insecure; in a value & is written %26, in a password # is %23"},
+		{"redis://db/#status=204", "redis:// takes no options; in a password # is written %23"},
+		{"http://db/#status", badStatus},
+		{"http://db/#status=2xx", badStatus},
+		{"http://db/#status=100", badStatus}, // a 1xx answer is never the last
+		{"http://db/#status=600", badStatus},
+		{"http://db/#status=299-200", badStatus},
+		{"http://db/#status=200-", badStatus},
+		{"http://db/#status=200-204-299", badStatus},
+		{"http://db/#status=%zz", encode},
+		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes, which is as much as is compared"},
+		{"https://db/#insecure=false", "#insecure has no value: write #insecure, or leave it out"},
+		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca: no such file or directory"},
+		{"https://db/#ca=/dev/null", "cannot read the certificates of #ca: it is not a regular file"},
+		{"https://db/#ca", "cannot read the certificates of #ca: no such file or directory"},
+		{"http://db/#header=s3cret", badHeader},
+		{"http://db/#header=:s3cret", badHeader},
+		{"http://db/#header=A B:s3cret", badHeader},
+		{"http://db/#header=A(B:s3cret", badHeader},
+		{"http://db/#header=Ä:s3cret", badHeader},
+		{"http://db/#header=A:s3cret%0D%0AB:x", badHeader},
+		{"http://db/#header=A:s3cret%00", badHeader},
+		{"http://db/#header=A:s3cret%7F", badHeader},
+
+		// net/http drops these, or sends an empty request.
+		{"http://db/#header=transfer-encoding:identity", "#header cannot set Transfer-Encoding: a request has no body, and its connection is closed"},
+		{"http://db/#header=Content-Length:1", "#header cannot set Content-Length: a request has no body, and its connection is closed"},
+		{"http://db/#header=Trailer:A", "#header cannot set Trailer: a request has no body, and its connection is closed"},
+		{"http://db/#header=Connection:keep-alive", "#header cannot set Connection: a request has no body, and its connection is closed"},
+		{"http://db/#header=Host:", "#header=Host: takes one host, with or without a port"},
+		{"http://db/#header=Host:a b", "#header=Host: takes one host, with or without a port"},
+		{"http://db/#header=Host:a/b", "#header=Host: takes one host, with or without a port"},
+		{"http://db/#header=Host:bücher.example", "#header=Host: takes one host, with or without a port"},
+		{"http://db/#header=Host:a&header=host:b", "#header=Host: takes one host, with or without a port"},
+
+		// Any part may be a password, or a part of one.
+		{"http:/user:s3cret@db/", "it has no :// after its scheme: write http://HOST"},
+		{"user:s3cret@tcp(db)/x", unknown},
+		{"user:s3cret@db:80", unknown},
+		{"host=db password=s3cret", unknown},
+		{"http://user:s3c#ret@db/", badPort},
+		{"http://user:s3c?ret@db/", badPort},
+		{"http://user:s3c/ret@db/", badPort},
+		{"http://user:s3c", badPort},
+		{"http://user:s3c@ret@db:port/", badPort},
+		{"http://user:/s3cret@db/", badAt},
+		{"http://user:80/s3cret@db/", badAt},
+		{"http://user:p@s3c/ret@db/", badAt},
+		{"http://user:1?s3cret@db/", badAt}, // once sent to the host "user" as a query
+		{"redis://user:1?s3cret@db/", badAt},
+		{"http://user?s3cret@db/", badAt},
+		{"http://user#s3cret@db/", badOption},
+		{"http://user:1#s3cret@db/", badOption},
+		{"redis://user:1#s3cret@db/", "redis:// takes no options; in a password # is written %23"},
+		{"http://user:s3c%ret@db/", encode},
+		{"http://user:s3c ret@db/", encode},
+		{"s3cret://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"http://db/%zz?q=s3cret", encode},
+		{"http://db/#token=s3cret", badOption},
+		{"http://db/#header=X:a&s3cret=b", badOption},
+		{"http://db/#heder=X:s3cret", "unknown option: did you mean #header?"},
+		{"http://db/#status=s3cret", badStatus},
+		{"https://user:1#ca=/s3cret@db/", "cannot read the certificates of #ca: no such file or directory"},
+		{"http://db/?q=s3cret#status=1&header=A:x@s3cret", badStatus},
 	} {
 		target, err := Parse(test.s)
 		if err == nil {
 			t.Errorf("%q: no error, %q", test.s, target.Name)
 			continue
 		}
-		if !strings.Contains(err.Error(), test.want) {
-			t.Errorf("%q:\n%v, want\n%s", test.s, err, test.want)
+		if want := "cannot use target: " + test.want; err.Error() != want {
+			t.Errorf("%q:\n%v, want\n%s", test.s, err, want)
 		}
-		for _, secret := range []string{"s3c", "ret"} {
+		for _, secret := range []string{"s3c", "ret@"} {
 			if strings.Contains(err.Error(), secret) {
 				t.Errorf("%q: %v shows %q", test.s, err, secret)
 			}
@@ -190,15 +245,15 @@ func TestParseList(t *testing.T) {
 	}
 }
 
-// The error names every mistake in a list, and no targets are returned.
+// The error names every mistake in a list by its place, and no targets are returned.
 func TestParseListErrors(t *testing.T) {
-	const empty = "empty entry: remove the extra comma, or write none to wait for nothing"
+	const empty = "it is empty: remove the extra comma, or write none to wait for nothing"
 	for _, test := range []struct{ s, want string }{
-		{"", empty},
-		{"istio,", empty},
-		{",,", empty + "\n" + empty + "\n" + empty},
-		{"istio,none", `cannot use target "none": it stands alone, to wait for nothing`},
-		{"itsio,http://db:0/", `unknown sidecar "itsio": did you mean istio?` + "\n" + `cannot use target "http://db:0/": its port is not between 1 and 65535`},
+		{"", "cannot use target: " + empty},
+		{"istio,", "cannot use the 2nd item: " + empty},
+		{",,", "cannot use the 1st item: " + empty + "\ncannot use the 2nd item: " + empty + "\ncannot use the 3rd item: " + empty},
+		{"istio,none", "cannot use the 2nd item: none stands alone, to wait for nothing"},
+		{"itsio,http://db:0/", "cannot use the 1st item: unknown name: did you mean istio?\ncannot use the 2nd item: its port is not between 1 and 65535"},
 	} {
 		targets, err := ParseList(test.s)
 		if err == nil || err.Error() != test.want || targets != nil {
@@ -207,24 +262,32 @@ func TestParseListErrors(t *testing.T) {
 	}
 }
 
-// A comma that is not encoded splits a password in two. The error shows neither part. It once
-// showed the second one as the name of an unknown sidecar, also that of a query or a header.
+func TestPlace(t *testing.T) {
+	for i, want := range map[int]string{0: "1st", 1: "2nd", 2: "3rd", 3: "4th", 9: "10th", 10: "11th", 12: "13th", 20: "21st", 110: "111th"} {
+		if got := place(i, 200); got != "the "+want+" item" {
+			t.Errorf("%d: %s", i, got)
+		}
+	}
+}
+
+// A comma that is not encoded splits a password in two. The error once showed the second
+// part as the name of an unknown sidecar, also that of a query or a header.
 func TestParseListHidesSplitPasswords(t *testing.T) {
+	getenv := func(string) string { return "" }
 	for _, list := range []string{
 		"http://user:s3c,r3t@db/,istio",
 		"http://user:s3c,r3t,r3t@db/,istio",
-		"http://db/?token=s3c,r3t",
-		"http://db/#header=Authorization:s3c,r3t",
-		"http://db/?token=s3c,istio,r3t",
+		"http://localhost/?token=s3c,r3t",
+		"http://localhost/#header=Authorization:s3c,r3t",
+		"http://localhost/?token=s3c,istio,r3t",
+		"redis:6379,password=r3t",
 	} {
-		_, err := ParseList(list)
-		if err == nil || strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "r3t") {
+		if _, err := ParseList(list); err == nil || strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "r3t") {
 			t.Errorf("%s: %v", list, err)
 		}
-	}
-	_, err := ParseQuitList("http://localhost:1/#header=Authorization:s3c,r3t", func(string) string { return "" })
-	if err == nil || err.Error() != errAfterComma.Error() {
-		t.Errorf("%v", err)
+		if _, err := ParseQuitList(list, getenv); err == nil || strings.Contains(err.Error(), "s3c") || strings.Contains(err.Error(), "r3t") {
+			t.Errorf("%s: %v", list, err)
+		}
 	}
 }
 
@@ -252,28 +315,41 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
-// FuzzParse parses any text, and URLs with a secret in every place for credentials.
+// FuzzParse parses any text, text with a secret anywhere in it, and URLs with a secret in
+// every place for credentials.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{
 		"", "istio", "none", "istio,none", "http://localhost:8080/up", "https://u:p@db:443/?a=b#status=200-299&header=A:b&insecure",
 		"http://[::1%25lo]:80/", "://", "http://a:b:c", "http://%", "http://db/#&&", "http://a@b@c/", "redis://db:6379", "http://db#header=%3a", ",",
+		"http:/u:p@h/", "u:p@tcp(db)/x", "host=db password=p", "redis:6379,password=p", "http://db/#token=p", "http://u:1?p@h/", "http://%ff:1/",
+		"unix:@p", "unix://@p", "unix://u:p@/x", "tcp://db", "grpc://$(p):1", "http://db/#header=Host:p/", "http://db/#status=p", "p://db/",
 	} {
-		f.Add(s, "x")
+		f.Add(s, "x", uint(len(s)))
 	}
-	f.Fuzz(func(t *testing.T, s, odd string) {
+	f.Fuzz(func(t *testing.T, s, odd string, at uint) {
 		if strings.Contains(s, "ca") {
 			return // may name any file, which Parse would read
 		}
-		if target, err := Parse(s); err == nil {
-			zone := strings.Contains(s, "%25") // the zone of an IPv6 address, which Name shows without its escape
-			if again, err := Parse(target.Name); !zone && (err != nil || again.Name != target.Name) {
-				t.Errorf("%q is called %q, which is called %q, %v", s, target.Name, again.Name, err)
-			}
-		} else if err.Error() == "" || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' && r != '\n' }) {
-			t.Errorf("%q: %q", s, err)
-		}
 		const secret = "s3cRet"
-		escaped := strings.ReplaceAll(url.PathEscape(odd+secret), "&", "%26")
+		split := int(at % uint(len(s)+1))
+		for _, s := range []string{s, s[:split] + secret + s[split:]} {
+			if target, err := Parse(s); err == nil {
+				if again, err := Parse(target.Name); err != nil || again.Name != target.Name || !utf8.ValidString(target.Name) {
+					t.Errorf("%q is called %q, which is called %q, %v", s, target.Name, again.Name, err)
+				}
+			}
+			for _, parse := range []func(string) error{
+				func(s string) error { _, err := Parse(s); return err },
+				func(s string) error { _, err := ParseList(s); return err },
+				func(s string) error { _, err := ParseQuitList(s, nil); return err },
+			} {
+				err := parse(s)
+				if err != nil && (strings.Contains(err.Error(), secret) || strings.ContainsFunc(err.Error(), func(r rune) bool { return r < ' ' && r != '\n' })) {
+					t.Errorf("%q: %q", s, err)
+				}
+			}
+		}
+		escaped := escapeOption(odd + secret)
 		hidden := url.URL{
 			Scheme: "http", User: url.UserPassword(secret+odd, odd+secret), Host: "db:80", Path: "/up",
 			RawQuery: url.Values{odd: {secret}, secret: {odd}}.Encode(),
