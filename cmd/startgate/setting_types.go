@@ -156,7 +156,7 @@ func (m *metricsTargets) Decode(value string) error {
 		switch {
 		case strings.HasPrefix(item, "/") && !strings.HasSuffix(item, "/"):
 		case err != nil || notNumber != nil || number == 0 || strings.Contains(host, "/"):
-			return fmt.Errorf("%q is not an address or an absolute path: write it like :9102 or /path/x.prom", item)
+			return errors.New("has an item that is neither an address nor an absolute path: write it like :9102 or /path/x.prom")
 		}
 		*m = append(*m, item)
 	}

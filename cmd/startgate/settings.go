@@ -88,8 +88,12 @@ func readSettings(environ []string) (settings, error) {
 
 // read reads one setting into its field, so that one mistake does not hide the next.
 func (s setting) read(environ []string, field reflect.StructField, into reflect.Value) error {
-	if value, set := lookUp(environ, s.Name); set && value == "" && s.Name != envSidecarStatus {
+	value, set := lookUp(environ, s.Name)
+	if set && value == "" && s.Name != envSidecarStatus {
 		return s.decodeDefault(into) // charts write value: "" for what is not set
+	}
+	if name := unexpanded(value); name != "" {
+		return fmt.Errorf("%s has $(%s) in it: %s is not defined before it in the container's env, and Kubernetes expands only what is", s.Name, name, name)
 	}
 	one := reflect.New(reflect.StructOf([]reflect.StructField{field}))
 	err := envconfig.Process(prefix, one.Interface())
@@ -99,10 +103,23 @@ func (s setting) read(environ []string, field reflect.StructField, into reflect.
 		return err
 	}
 	switch into.Interface().(type) {
-	case targets, quits: // the value may hold credentials; the error names it without
-		return fmt.Errorf("%s: %w", s.Name, parse.Err)
+	case targets, quits, metricsTargets: // the value may hold credentials
+		return errors.New(s.Name + ": " + strings.ReplaceAll(parse.Err.Error(), "\n", "\n"+s.Name+": "))
 	}
 	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+// unexpanded returns the name of a variable that value refers to as $(NAME), or nothing.
+// Kubernetes replaces such references, except those to variables that it does not know yet.
+func unexpanded(value string) string {
+	_, rest, _ := strings.Cut(value, "$(")
+	name, _, ok := strings.Cut(rest, ")")
+	if !ok || strings.ContainsFunc(name, func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && !strings.ContainsRune("-_.", r)
+	}) {
+		return ""
+	}
+	return name
 }
 
 func (s setting) decodeDefault(into reflect.Value) error {

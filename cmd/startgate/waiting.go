@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -209,6 +210,6 @@ func (p *progress) logMilestones(ctx context.Context) {
 				attrs = append(attrs, "hint", hint)
 			}
 		}
-		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, state.last.Detail), attrs...)
+		p.log.Info(fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, cmp.Or(state.last.Detail, "no answer yet")), attrs...)
 	}
 }

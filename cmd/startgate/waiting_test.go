@@ -52,3 +52,18 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 		}
 	})
 }
+
+// A line that says that the wait goes on once ended with a colon, when no probe had
+// answered before it.
+func TestProgressBeforeTheFirstAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		p := &progress{gate: &gate{log: slog.New(slog.NewTextHandler(&log, nil))}, began: time.Now(), target: wait.Target{Name: "slow"}}
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		defer cancel()
+		p.logMilestones(ctx)
+		if !strings.Contains(log.String(), `msg="still waiting for slow after 1s: no answer yet"`) {
+			t.Errorf("the log says\n%s", log.String())
+		}
+	})
+}
