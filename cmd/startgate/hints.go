@@ -21,7 +21,6 @@ type waitState struct {
 	last     wait.Answer
 	answered bool // it has answered before
 	injection
-	unset bool // STARTGATE_SIDECAR_STATUS is not set
 }
 
 // hints are asked in this order for what may be the cause, and what to do about it.
@@ -90,8 +89,8 @@ func hintNotInjected(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
 		return ""
 	}
-	if s.injection == classicSidecar || s.injection == nativeSidecar {
-		return proxyContainer + " was injected, and does not listen yet: see kubectl describe pod, and kubectl logs POD -c " + proxyContainer + ". " +
+	if s.injection == injected || s.injection == nativeIstio {
+		return s.target.Name + " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. " +
 			s.target.Sidecar.RefusedHint
 	}
 	if wait.Redirected(ctx) {
@@ -100,7 +99,7 @@ func hintNotInjected(ctx context.Context, s waitState) string {
 			"where the wait cannot end: see kubectl describe pod"
 	}
 	cure := "Set " + envWaitFor + "=none where it never is"
-	if s.unset && isIstio(s.target) {
+	if s.injection == unknownInjection && isIstio(s.target) {
 		cure = "Set " + envSidecarStatus + " as the README says, or " + envWaitFor + "=none"
 	}
 	return "Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
