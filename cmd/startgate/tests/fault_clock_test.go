@@ -41,7 +41,7 @@ func clockSteps(t *testing.T) {
 		t.Run(map[bool]string{true: "ready ", false: "never ready "}[test.open]+test.mode, func(t *testing.T) {
 			t.Parallel()
 			target := startSidecar(t, "")
-			settings := []string{test.mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms", "LOG_LEVEL=debug", "TIMEOUT=3s"}
+			settings := []string{test.mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms", "LOG_LEVEL=debug", "TIMEOUT=6s"}
 			if test.open {
 				settings = append(settings[:len(settings)-1], "TIMEOUT=30m") // less than what the clock is set
 			}
@@ -60,7 +60,7 @@ func clockSteps(t *testing.T) {
 			target.isAskedAgain()
 			if !test.open {
 				p.ends(codeTimeout)
-				p.logHas("not ready after 3")
+				p.logHas("not ready after 6")
 				return
 			}
 			target.getReady(0)

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -110,9 +111,13 @@ func bareRoot(t *testing.T) {
 	}
 }
 
-// copyFile makes an executable copy of a program.
+// copyFile makes an executable copy of a program. No process may be started meanwhile:
+// it would have the file open for writing until it calls execve, and until then the
+// kernel does not execute it.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	text, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)

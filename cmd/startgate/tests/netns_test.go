@@ -122,7 +122,7 @@ func ownNetwork() error {
 }
 
 // inVain is a time-out after which a test knows that startgate goes on waiting.
-const inVain = "TIMEOUT=1s"
+const inVain = "TIMEOUT=2s"
 
 const (
 	skips     = `istio is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty)`

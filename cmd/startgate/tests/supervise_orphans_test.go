@@ -88,7 +88,9 @@ func TestSignalAsTheApplicationEnds(t *testing.T) {
 
 // S12: the orphan lives, and is not startgate's child.
 func TestLeavesOrphansThatOutlive(t *testing.T) {
-	p := start(t, supervise(program(t, "supervised"), "outlived"))
+	cmd := supervise(program(t, "supervised"), "outlived")
+	cmd.WaitDelay = 100 * time.Millisecond // the orphan keeps the pipes
+	p := start(t, cmd)
 	p.untilOut("orphan ")
 	var orphan int
 	if _, err := fmt.Sscanf(p.out.String(), "orphan %d", &orphan); err != nil {
@@ -96,9 +98,7 @@ func TestLeavesOrphansThatOutlive(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Kill(orphan, unix.SIGKILL) })
 	p.ends(3)
-	if state := stateOf(orphan); state != "S" {
-		t.Errorf("the orphan's state is %q, want S: it should be left alone", state)
-	}
+	eventually(p, "the orphan to sleep", func() bool { return stateOf(orphan) == "S" }) // and to be left alone
 	if parent := parentOf(orphan); parent == p.pid() {
 		t.Errorf("the orphan is still a child of %d", parent)
 	}
