@@ -70,7 +70,7 @@ func scrapeOften(t testing.TB, addr string, n int) {
 	}
 }
 
-// idle returns startgate with this past, and an application that does nothing.
+// idle returns startgate with this history, and an application that does nothing.
 func idle(t testing.TB, before history) *process {
 	t.Helper()
 	settings, running := before.prepare(t)
