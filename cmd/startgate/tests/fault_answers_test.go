@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// forever sends this until nobody takes it any more.
+// forever sends this until the connection is closed.
 func forever(head, more string, pause time.Duration) reply {
 	return func(_ *sidecar, conn net.Conn) {
 		_, err := conn.Write([]byte(head))
@@ -50,7 +50,7 @@ func hostileAnswers(t *testing.T) {
 				p.untilLog(test.says)
 				ended.stopsWaiting()
 				if mode == quitsIstio { // the one that ended told it, and it is gone
-					a.wasTold(1)
+					a.checkQuits(1)
 					a.listen()
 				}
 				a.getReady(0)

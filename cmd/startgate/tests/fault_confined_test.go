@@ -96,8 +96,8 @@ func littleCPU(t *testing.T) {
 		p.runsOnce()
 		t.Logf("both done after %v", time.Since(began))
 		if mode == quitsIstio {
-			never.wasTold(1)
-			a.wasTold(1)
+			never.checkQuits(1)
+			a.checkQuits(1)
 		}
 	})
 }
@@ -132,8 +132,8 @@ func olderProfile(t *testing.T) {
 					return
 				}
 				p.logHas("cannot become a subreaper", "cannot set a parent-death signal", "cannot use waitid")
-				never.wasTold(1)
-				a.wasTold(1)
+				never.checkQuits(1)
+				a.checkQuits(1)
 			})
 			t.Run("install", func(t *testing.T) {
 				t.Parallel()

@@ -103,8 +103,8 @@ func bareRoot(t *testing.T) {
 					t.Errorf("read-only is %t, and the log says otherwise", readOnly)
 				}
 				if mode == quitsIstio {
-					never.wasTold(1)
-					a.wasTold(1)
+					never.checkQuits(1)
+					a.checkQuits(1)
 				}
 			})
 		})

@@ -71,7 +71,7 @@ func littleSpace(t *testing.T) {
 			target := startSidecar(t, "")
 			settings := []string{mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms"}
 			p := startFault(t, settings, prlimit("as=3000000000")...)
-			target.isAskedAgain()
+			target.untilAskedAgain()
 			target.getReady(0)
 			p.untilOut("ready,")
 			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.pid()))
@@ -114,7 +114,7 @@ func noProcesses(t *testing.T) {
 			}
 			p.ends(126)
 			p.logHas("cannot run "+program(t, "fault")+": "+errno.Error(), "istio is gone")
-			a.wasTold(1)
+			a.checkQuits(1)
 		}
 	})
 	t.Run("pod", func(t *testing.T) {
@@ -127,7 +127,7 @@ func noProcesses(t *testing.T) {
 			pids.set("pids.max", pids.get("pids.current"))
 			a.listen()
 			eventually(t, "the application, or the end", func() bool {
-				return p.lacksThreads() || len(a.told()) > 0 || p.out.String() != ""
+				return p.lacksThreads() || len(a.quitRequests()) > 0 || p.out.String() != ""
 			})
 			if mode == replaces {
 				p.send(unix.SIGTERM)
@@ -137,7 +137,7 @@ func noProcesses(t *testing.T) {
 			p.endsOrLacks(126)
 			if !p.lacksThreads() {
 				p.logHas("cannot run " + program(t, "fault") + ": resource temporarily unavailable")
-				a.wasTold(1)
+				a.checkQuits(1)
 			}
 		})
 	})

@@ -66,7 +66,7 @@ func restarts(t *testing.T) {
 		p.untilLog("connection refused")
 		for range 2 {
 			a.listen()
-			a.isAskedAgain()
+			a.untilAskedAgain()
 			a.refuse()
 		}
 		a.getReady(0)
@@ -75,7 +75,7 @@ func restarts(t *testing.T) {
 		p.runsOnce()
 		p.logHas("connection refused", "status 503", "istio is ready")
 		if mode == quitsIstio {
-			a.wasTold(1)
+			a.checkQuits(1)
 		}
 	})
 }

@@ -84,8 +84,8 @@ func TestHandover(t *testing.T) {
 	}
 }
 
-// An address that answers all along gives nothing to knock at, and is asked no more
-// often for that.
+// If an address answers from the beginning, there is nothing to knock at. It is not
+// asked more often instead.
 func TestHandoverWithoutKnock(t *testing.T) {
 	needRoot(t)
 	for i := range 2 {

@@ -1,7 +1,7 @@
 package tests
 
-// The runner of processes: every program of these tests is started by start, but for
-// those that a benchmark times to the microsecond.
+// The runner: start starts every program of these tests, except those that a benchmark
+// times itself.
 
 import (
 	"bytes"

@@ -42,7 +42,7 @@ func TestQuit(t *testing.T) {
 				p.Errorf("the log does not say %s", test.log)
 			}
 			if test.quit != nil && test.name != "hangs up" { // of which the request is sent again
-				s.wasTold(1)
+				s.checkQuits(1)
 			}
 			if p.took > time.Second+soon {
 				p.Errorf("took %v", p.took)
@@ -51,7 +51,7 @@ func TestQuit(t *testing.T) {
 	}
 }
 
-// The quits are sent however the way to the application or the application ends.
+// The sidecars are asked to quit whichever way the wait or the application ends.
 func TestQuitOnSetting(t *testing.T) {
 	t.Parallel()
 	missing := []string{"WAIT_FOR=file:///missing", "TIMEOUT=50ms"}
@@ -77,9 +77,9 @@ func TestQuitOnSetting(t *testing.T) {
 				p := startGate(t, settings, test.argv...)
 				p.ends(test.code)
 				if test.success || on == "always" {
-					s.wasTold(1)
+					s.checkQuits(1)
 				} else {
-					s.wasTold(0)
+					s.checkQuits(0)
 					p.logHas("not telling " + s.url() + " to quit: STARTGATE_QUIT_ON=success")
 				}
 			}
@@ -91,7 +91,7 @@ func TestQuitOnSetting(t *testing.T) {
 func TestQuitNotWithoutSettings(t *testing.T) {
 	s := startSidecar(t, "")
 	startGate(t, []string{"WAIT_FOR=none", "QUIT=" + s.url(), "TIMEOUT=5"}, "true").ends(codeFailed)
-	s.wasTold(0)
+	s.checkQuits(0)
 }
 
 func TestQuitAfterASignal(t *testing.T) {
@@ -100,7 +100,7 @@ func TestQuitAfterASignal(t *testing.T) {
 	p.untilLog("is not ready yet")
 	p.send(syscall.SIGTERM)
 	p.ends(143)
-	s.wasTold(1)
+	s.checkQuits(1)
 
 	// The application's end by the signal is its own.
 	s = startSidecar(t, "")
@@ -108,28 +108,28 @@ func TestQuitAfterASignal(t *testing.T) {
 	p.untilOut("APP UP")
 	p.send(syscall.SIGTERM)
 	p.ends(9)
-	s.wasTold(1)
+	s.checkQuits(1)
 }
 
-// A signal while the sidecars are told to quit ends that now.
+// A signal that comes while the sidecars are asked to quit ends that at once.
 func TestQuitIsEndedByASignal(t *testing.T) {
 	s := newSidecar(t, "")
 	s.quit = hang
 	s.listen()
 	p := startGate(t, []string{"WAIT_FOR=none", "QUIT=" + s.url(), "QUIT_TIMEOUT=10m"}, "sh", "-c", "exit 7")
-	eventually(p, "the quit", func() bool { return len(s.told()) > 0 })
+	eventually(p, "the quit", func() bool { return len(s.quitRequests()) > 0 })
 	p.send(syscall.SIGTERM)
 	p.ends(7) // and not only after ten minutes, for which nothing here has the patience
 	p.logHas("to quit was ended by SIGTERM")
 }
 
-// Of two sidecars of which one hangs, the other is told at once.
+// All sidecars are asked at once: one that hangs does not delay the other.
 func TestQuitTellsAllAtOnce(t *testing.T) {
 	slow, quick := newSidecar(t, ""), startSidecar(t, "")
 	slow.quit = hang
 	slow.listen()
 	p := startGate(t, []string{"WAIT_FOR=none", "QUIT=" + slow.url() + "," + quick.url(), "QUIT_TIMEOUT=10m"}, "true")
-	eventually(p, "both to be told", func() bool { return len(quick.told()) == 1 && len(slow.told()) == 1 })
+	eventually(p, "both to be told", func() bool { return len(quick.quitRequests()) == 1 && len(slow.quitRequests()) == 1 })
 	p.send(syscall.SIGTERM)
 	p.ends(0)
 }
