@@ -60,7 +60,13 @@ func clockSteps(t *testing.T) {
 			target.untilAskedAgain()
 			if !test.open {
 				p.ends(codeTimeout)
-				p.logHas("not ready after 6")
+				found := regexp.MustCompile(`not ready after (\S+) `).FindStringSubmatch(p.log.String())
+				if found == nil {
+					p.Fatalf("the log does not say for how long it waited")
+				}
+				if took, err := time.ParseDuration(found[1]); err != nil || took < 6*time.Second || took > 6*time.Second+soon {
+					p.Errorf("waited for %v, %v, want 6s", took, err)
+				}
 				return
 			}
 			target.getReady(0)
