@@ -37,7 +37,7 @@ func clockSteps(t *testing.T) {
 	for _, test := range []struct {
 		mode string
 		open bool // whether the target gets ready in the end
-	}{{replaces, true}, {supervises, true}, {replaces, false}} {
+	}{{modeReplace, true}, {modeSupervise, true}, {modeReplace, false}} {
 		t.Run(map[bool]string{true: "ready ", false: "never ready "}[test.open]+test.mode, func(t *testing.T) {
 			t.Parallel()
 			target := startSidecar(t, "")

@@ -78,7 +78,7 @@ func (g *cgroup) limitCPU() {
 }
 
 func littleCPU(t *testing.T) {
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		cpu := newCgroup(t, "cpu")
 		cpu.limitCPU()
 		never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
@@ -95,7 +95,7 @@ func littleCPU(t *testing.T) {
 		p := startFault(t, settings, cpu.enter()...)
 		p.runsOnce()
 		t.Logf("both done after %v", time.Since(began))
-		if mode == quitsIstio {
+		if mode == modeQuit {
 			never.checkQuits(1)
 			a.checkQuits(1)
 		}
@@ -116,7 +116,7 @@ func olderProfile(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
 			through := forbid(t, errno, newer)
-			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+			inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 				never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
 				a.answer = readyFrom(5)
 				never.listen()
@@ -127,7 +127,7 @@ func olderProfile(t *testing.T) {
 				a.listen()
 				p := startFault(t, []string{mode}, through...)
 				p.runsOnce()
-				if mode == replaces {
+				if mode == modeReplace {
 					p.logHasNot("level=WARN")
 					return
 				}

@@ -29,7 +29,7 @@ func brokenStreams(t *testing.T) {
 		{"nobody reads the errors", `exec "$@"`, nil, readerGone},
 		{"the errors' pipe is full", `exec "$@"`, nil, fullPipe},
 	} {
-		for _, mode := range []string{replaces, supervises} {
+		for _, mode := range []string{modeReplace, modeSupervise} {
 			for _, ready := range []bool{true, false} {
 				t.Run(test.name+" "+mode+map[bool]string{true: "", false: " ended"}[ready], func(t *testing.T) {
 					t.Parallel()

@@ -74,7 +74,7 @@ func scrapeOften(t testing.TB, addr string, n int) {
 func idle(t testing.TB, before history) *process {
 	t.Helper()
 	settings, running := before.prepare(t)
-	p := startGate(t, append(slices.Clone(modeSupervise), settings...), program(t, "supervised"), "signals")
+	p := startGate(t, append(slices.Clone(superviseSettings), settings...), program(t, "supervised"), "signals")
 	p.untilOut("ready")
 	running()
 	return p
