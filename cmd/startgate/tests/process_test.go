@@ -120,7 +120,11 @@ func (p *process) hasExited() bool {
 
 // String is what it has printed.
 func (p *process) String() string {
-	return fmt.Sprintf("%q (%v)\n%s%s", p.cmd.Args, p.cmd.ProcessState, &p.out, &p.log)
+	state := "still running"
+	if p.hasExited() {
+		state = p.cmd.ProcessState.String()
+	}
+	return fmt.Sprintf("%q: %s\n%s%s", p.cmd.Args, state, &p.out, &p.log)
 }
 
 // Errorf also shows what it has printed.
