@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,7 +30,7 @@ const (
 // pod is a pod that was started.
 type pod struct {
 	testing.TB
-	id, name   string
+	name       string
 	policy     string // its restartPolicy
 	stopped    bool   // nothing is restarted any more
 	containers map[string]*container
@@ -156,23 +158,22 @@ func metadataField(metadata object, path string) string {
 // findContainers finds the pod's containers and their logs.
 func (p *pod) findContainers(messages map[string]string) {
 	p.Helper()
-	p.id = host.ask(p, "pod", "inspect", "--format", "{{.Id}}", p.name)
-	for _, line := range strings.Split(host.ask(p, "ps", "--all", "--no-trunc", "--filter", "pod="+p.id,
-		"--format", "{{.ID}} {{.Names}} {{.IsInfra}}"), "\n") {
-		var id, name string
-		var infra bool
-		if _, err := fmt.Sscan(line, &id, &name, &infra); err != nil {
-			p.Fatalf("%q: %v", line, err)
-		}
-		if infra {
-			continue
-		}
+	const format = `{{range .Containers}}{{println .ID .Name}}{{end}}`
+	for line := range strings.Lines(host.ask(p, "pod", "inspect", "--format", format, p.name)) {
+		id, name, _ := strings.Cut(strings.TrimSpace(line), " ")
 		name = strings.TrimPrefix(name, p.name+"-")
+		message, found := messages[name]
+		if !found {
+			continue // it holds the network
+		}
 		p.containers[name] = &container{
 			id:      id,
-			log:     host.file(filepath.Join("graph", "vfs-containers", id, "userdata", "ctr.log")),
-			message: messages[name],
+			log:     host.file(filepath.Join("graph", host.driver+"-containers", id, "userdata", "ctr.log")),
+			message: message,
 		}
+	}
+	if len(p.containers) != len(messages) {
+		p.Fatalf("%s has %d containers, want %d", p.name, len(p.containers), len(messages))
 	}
 }
 
@@ -229,22 +230,39 @@ type state struct {
 	Pid      int // on the host
 }
 
-func (p *pod) state(name string) state {
+// states returns the states of all containers by their names.
+func (p *pod) states() map[string]state {
 	p.Helper()
 	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
-	var s state
-	if err := json.Unmarshal([]byte(host.ask(p, "inspect", "--format", format, p.container(name).id)), &s); err != nil {
-		p.Fatal(err)
+	names := slices.Sorted(maps.Keys(p.containers))
+	args := []string{"inspect", "--format", format}
+	for _, name := range names {
+		args = append(args, p.containers[name].id)
 	}
-	return s
+	lines := json.NewDecoder(strings.NewReader(host.ask(p, args...)))
+	states := map[string]state{}
+	for _, name := range names {
+		var s state
+		if err := lines.Decode(&s); err != nil {
+			p.Fatal(err)
+		}
+		states[name] = s
+	}
+	return states
+}
+
+// state returns the state of one container.
+func (p *pod) state(name string) state {
+	p.Helper()
+	p.container(name)
+	return p.states()[name]
 }
 
 // waitForEnd waits until all containers have exited, and none will be restarted.
 func (p *pod) waitForEnd() {
 	p.Helper()
-	eventually(p, "all containers of "+p.name+" have exited", func() bool {
-		for name := range p.containers {
-			s := p.state(name)
+	p.waitForStates("all containers have exited", func(states map[string]state) bool {
+		for _, s := range states {
 			restarts := p.policy == "Always" || p.policy == "OnFailure" && s.ExitCode != 0
 			if s.Running || restarts && !p.stopped {
 				return false
@@ -257,7 +275,29 @@ func (p *pod) waitForEnd() {
 // waitForExit waits until a container has exited.
 func (p *pod) waitForExit(name string) {
 	p.Helper()
-	eventually(p, name+" of "+p.name+" has exited", func() bool { return !p.state(name).Running })
+	p.container(name)
+	p.waitForStates(name+" has exited", func(states map[string]state) bool { return !states[name].Running })
+}
+
+// waitForStates waits until f returns true for the states of the containers. It asks podman
+// again when a container's process has exited, or after half a second: podman needs the
+// processor more than the pods do.
+func (p *pod) waitForStates(what string, f func(map[string]state) bool) {
+	p.Helper()
+	eventually(p, p.name+": "+what, func() bool {
+		states := p.states()
+		if f(states) {
+			return true
+		}
+		for next := time.Now().Add(500 * time.Millisecond); time.Now().Before(next); time.Sleep(20 * time.Millisecond) {
+			for _, s := range states {
+				if s.Running && syscall.Kill(s.Pid, 0) != nil {
+					return false
+				}
+			}
+		}
+		return false
+	})
 }
 
 // signal sends a signal to the first process of a container. It does not use podman,
@@ -286,8 +326,7 @@ func (p *pod) stop(grace time.Duration) {
 func (p *pod) phase() string {
 	p.Helper()
 	failed := false
-	for name := range p.containers {
-		s := p.state(name)
+	for _, s := range p.states() {
 		if s.Running || p.policy == "Always" {
 			return "Running"
 		}
