@@ -31,8 +31,9 @@ const (
 type pod struct {
 	testing.TB
 	name       string
-	policy     string // its restartPolicy
-	stopped    bool   // nothing is restarted any more
+	policy     string            // its restartPolicy
+	stopped    bool              // nothing is restarted any more
+	messages   map[string]string // the file of each container's termination message
 	containers map[string]*container
 }
 
@@ -61,7 +62,7 @@ func startPod(t testing.TB, manifest object) *pod {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	messages := p.adapt(manifest, dir)
+	p.adapt(manifest, dir)
 	text, err := json.Marshal(manifest)
 	if err != nil {
 		t.Fatal(err)
@@ -70,15 +71,15 @@ func startPod(t testing.TB, manifest object) *pod {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.remove)
+	t.Cleanup(func() { removePods(t, p) })
 	host.podman(t, "play", "kube", "--network", "none", file)
-	p.findContainers(messages)
+	findContainers(t, p)
 	return p
 }
 
-// adapt changes a manifest so that podman runs it as a kubelet would. It returns the
-// files that have the containers' termination messages; they are in dir.
-func (p *pod) adapt(manifest object, dir string) map[string]string {
+// adapt changes a manifest so that podman runs it as a kubelet would. Volumes and
+// termination messages are in dir.
+func (p *pod) adapt(manifest object, dir string) {
 	metadata, spec := at(manifest, "metadata").(object), at(manifest, "spec").(object)
 	metadata["name"] = p.name
 	containers := append(list(spec, "containers"), list(spec, "initContainers")...)
@@ -103,23 +104,22 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		delete(volume, "emptyDir")
 		volume["hostPath"] = object{"path": path, "type": "Directory"}
 	}
-	messages := map[string]string{}
+	p.messages = map[string]string{}
 	for _, c := range containers {
 		mounts, _ := c["volumeMounts"].([]any)
 		name := c["name"].(string)
-		messages[name] = filepath.Join(dir, name)
-		if err := errors.Join(os.WriteFile(messages[name], nil, 0o600), os.Chmod(messages[name], 0o666)); err != nil {
+		p.messages[name] = filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(p.messages[name], nil, 0o600), os.Chmod(p.messages[name], 0o666)); err != nil {
 			p.Fatal(err)
 		}
 		volume := "message-" + name
-		volumes = append(volumes, object{"name": volume, "hostPath": object{"path": messages[name], "type": "File"}})
+		volumes = append(volumes, object{"name": volume, "hostPath": object{"path": p.messages[name], "type": "File"}})
 		c["volumeMounts"] = append(mounts, object{"name": volume, "mountPath": "/dev/termination-log"})
 		c["imagePullPolicy"] = "Never"
 		delete(c, "ports")         // podman would open them on this machine
 		delete(c, "livenessProbe") // podman would need systemd for it
 	}
 	spec["volumes"] = volumes
-	return messages
 }
 
 // resolveEnv replaces, in a container's variables, fields of the pod's metadata and
@@ -155,36 +155,46 @@ func metadataField(metadata object, path string) string {
 	return text
 }
 
-// findContainers finds the pod's containers and their logs.
-func (p *pod) findContainers(messages map[string]string) {
-	p.Helper()
-	const format = `{{range .Containers}}{{println .ID .Name}}{{end}}`
-	for line := range strings.Lines(host.ask(p, "pod", "inspect", "--format", format, p.name)) {
-		id, name, _ := strings.Cut(strings.TrimSpace(line), " ")
-		name = strings.TrimPrefix(name, p.name+"-")
-		message, found := messages[name]
-		if !found {
-			continue // it holds the network
-		}
-		p.containers[name] = &container{
-			id:      id,
-			log:     host.file(filepath.Join("graph", host.driver+"-containers", id, "userdata", "ctr.log")),
-			message: message,
-		}
+// findContainers finds the containers of these pods, and their logs.
+func findContainers(t testing.TB, pods ...*pod) {
+	t.Helper()
+	args := []string{"ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}"}
+	for _, p := range pods {
+		args = append(args, "--filter", "pod="+p.name)
 	}
-	if len(p.containers) != len(messages) {
-		p.Fatalf("%s has %d containers, want %d", p.name, len(p.containers), len(messages))
+	ids := map[string]string{}
+	for line := range strings.Lines(host.ask(t, args...)) {
+		name, id, _ := strings.Cut(strings.TrimSpace(line), " ")
+		ids[name] = id
+	}
+	for _, p := range pods {
+		for name, message := range p.messages {
+			id, found := ids[p.name+"-"+name]
+			if !found {
+				t.Fatalf("%s has no container %s", p.name, name)
+			}
+			p.containers[name] = &container{
+				id:      id,
+				log:     host.file(filepath.Join("graph", host.driver+"-containers", id, "userdata", "ctr.log")),
+				message: message,
+			}
+		}
 	}
 }
 
-func (p *pod) remove() {
-	if p.Failed() {
-		for name := range p.containers {
-			p.Logf("%s of %s:\n%s", name, p.name, p.log(name))
+// removePods removes pods. If the test has failed, it shows their logs.
+func removePods(t testing.TB, pods ...*pod) {
+	args := []string{"pod", "rm", "--force", "--time", "0", "--ignore"}
+	for _, p := range pods {
+		if t.Failed() {
+			for name := range p.containers {
+				t.Logf("%s of %s:\n%s", name, p.name, p.log(name))
+			}
 		}
+		args = append(args, p.name)
 	}
-	if _, err := host.run("podman", "pod", "rm", "--force", "--time", "0", "--ignore", p.name); err != nil {
-		p.Error(err)
+	if _, err := host.run("podman", args...); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -230,23 +240,31 @@ type state struct {
 	Pid      int // on the host
 }
 
+// states returns the states of containers by their IDs.
+func (n *node) states(t testing.TB, ids ...string) []state {
+	t.Helper()
+	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
+	lines := json.NewDecoder(strings.NewReader(n.ask(t, append([]string{"inspect", "--format", format}, ids...)...)))
+	states := make([]state, len(ids))
+	for i := range states {
+		if err := lines.Decode(&states[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return states
+}
+
 // states returns the states of all containers by their names.
 func (p *pod) states() map[string]state {
 	p.Helper()
-	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
 	names := slices.Sorted(maps.Keys(p.containers))
-	args := []string{"inspect", "--format", format}
+	var ids []string
 	for _, name := range names {
-		args = append(args, p.containers[name].id)
+		ids = append(ids, p.containers[name].id)
 	}
-	lines := json.NewDecoder(strings.NewReader(host.ask(p, args...)))
 	states := map[string]state{}
-	for _, name := range names {
-		var s state
-		if err := lines.Decode(&s); err != nil {
-			p.Fatal(err)
-		}
-		states[name] = s
+	for i, s := range host.states(p, ids...) {
+		states[names[i]] = s
 	}
 	return states
 }
