@@ -69,8 +69,9 @@ func TestExitCodes(t *testing.T) {
 			}
 			p := startPod(t, manifest)
 			p.waitForEnd()
+			states := p.states()
 			for _, code := range codes {
-				if got := p.state(fmt.Sprintf("exits-%d", code)).ExitCode; got != code {
+				if got := states[fmt.Sprintf("exits-%d", code)].ExitCode; got != code {
 					t.Errorf("%d became %d", code, got)
 				}
 			}

@@ -38,6 +38,12 @@ func (s script) play(t testing.TB, settings ...string) (p *process, delay time.D
 	return p, delay, int(agent.asked.Load())
 }
 
+// requestsOfLate is how many requests more a sidecar may have that is late on a busy
+// machine, where it should take at most 2.5 seconds.
+func (p *process) requestsOfLate() int {
+	return int(max(0, p.took-3*time.Second) / (100 * time.Millisecond))
+}
+
 // leads are how long before it is ready a sidecar may listen on its health port, and
 // how many requests it may then have to answer.
 var leads = []struct {
@@ -68,8 +74,7 @@ func TestHandover(t *testing.T) {
 			if delay < 0 {
 				p.Errorf("started %v before the sidecar was ready", -delay)
 			}
-			// On a busy machine the sidecar is late, and asked meanwhile.
-			if most := test.requests + int(max(0, p.took-3*time.Second)/(100*time.Millisecond)); requests > most {
+			if most := test.requests + p.requestsOfLate(); requests > most {
 				p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
 			}
 			if n := strings.Count(p.log.String(), "knocked=true"); n != 2 {
@@ -79,8 +84,8 @@ func TestHandover(t *testing.T) {
 	}
 }
 
-// An address that answers all along gives nothing to knock at, and is asked no more
-// often for that.
+// If an address answers from the beginning, there is nothing to knock at. It is not
+// asked more often instead.
 func TestHandoverWithoutKnock(t *testing.T) {
 	needRoot(t)
 	for i := range 2 {
@@ -88,13 +93,13 @@ func TestHandoverWithoutKnock(t *testing.T) {
 		t.Run(s.ready.String(), func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
-			_, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
+			p, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
 			t.Logf("started %v after ready, %d requests", delay, requests)
 			if delay < 0 {
 				t.Errorf("started %v before the sidecar was ready", -delay)
 			}
-			if requests > 15 {
-				t.Errorf("the sidecar had %d requests, want at most 15", requests)
+			if most := 15 + p.requestsOfLate(); requests > most {
+				p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
 			}
 		})
 	}

@@ -2,7 +2,7 @@
 
 package tests
 
-// That a pod which is stuck explains itself, and tells no secret.
+// That a stuck pod explains itself, and that no secret is printed.
 
 import (
 	"fmt"
@@ -20,8 +20,8 @@ func answer(t *testing.T, addr string, to reply) {
 	s.listen()
 }
 
-// A pod that is stuck explains itself: the message that ends the wait, or tells of
-// the quit, names the cause and the next step.
+// A stuck pod explains itself: the message that ends the wait, or the one about the
+// quit, names the cause and the next step.
 func TestHints(t *testing.T) {
 	const dropped = "127.0.0.1:7001"
 	for _, test := range []struct {
@@ -148,7 +148,7 @@ func containsAll(s string, parts []string) bool {
 	return true
 }
 
-// From ten seconds on the hint is told while the wait goes on, too.
+// After ten seconds the log has the hint, while the wait goes on.
 func TestHintWhileWaiting(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
@@ -168,7 +168,7 @@ func TestHintWhileWaiting(t *testing.T) {
 }
 
 // Marked secrets, in every place that takes one, are in no output.
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"
 	file := t.TempDir() + "/x.prom"
