@@ -152,7 +152,6 @@ func TestNotInjected(t *testing.T) {
 		{"the agent's port answers by IPv6", "", []string{"[::1]:15020"}, true, []string{answering}, []string{skips}},
 		{"the health port answers", "", []string{healthAddr}, true, []string{answering}, []string{skips}},
 		{"the health port answers by IPv6", "", []string{"[::1]:15021"}, true, []string{answering}, []string{skips}},
-		{"redirected to nobody", redirect, nil, true, []string{symptom, "WARN"}, []string{skips}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
