@@ -40,7 +40,6 @@ func TestFile(t *testing.T) {
 	wantAnswer(t, at("l"), Ready, "it is there")
 	link("loop", "loop")
 	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
-
 }
 
 // The file need not be readable, but its directory must be searchable.
