@@ -24,9 +24,7 @@ func newGRPC(u *url.URL, e *endpoint, o options) Prober {
 		p.scheme = "https"
 	}
 	probe := newConnProbe(u, e, o, "health of", p.exchange)
-	if probe.tls != nil {
-		probe.tls.NextProtos = []string{"h2"}
-	}
+	probe.tls.NextProtos = []string{"h2"}
 	return probe
 }
 

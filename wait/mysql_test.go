@@ -12,11 +12,14 @@ import (
 	"testing"
 )
 
+// A server that lets in nobody without TLS greets as others do.
 func TestMySQL(t *testing.T) {
 	port := unusedPort(t)
+	files := certify(t, ownDir(t))
 	at := "mysql://us3r:s3cret@127.0.0.1:" + port + "/db"
 	wantAnswer(t, at, Refused, "connection refused")
-	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve")
+	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve",
+		"--require-secure-transport", "--ssl-cert="+files.cert, "--ssl-key="+files.key, "--ssl-ca="+files.ca)
 	server.becomes(at, Ready, "it greets")
 	wantAnswer(t, "mysql://localhost:"+port, Ready, "it greets")
 

@@ -75,7 +75,7 @@ func readPostgres(r *bufio.Reader) Answer {
 		return endedEarly(err)
 	}
 	kind, length := header[0], binary.BigEndian.Uint32(header[1:]) // with its own four bytes
-	switch { // the limits are libpq's
+	switch {                                                       // the limits are libpq's
 	case kind == 'R' && length >= 8 && length <= 2000:
 	case kind == 'E' && length >= 8 && length <= 30000:
 	default:

@@ -69,6 +69,11 @@ func TestPostgres(t *testing.T) {
 			[]string{"ssl=on", "ssl_cert_file=" + files.cert, "ssl_key_file=" + files.key},
 			"it answers with 28000", "FATAL:  no pg_hba.conf entry for host",
 		},
+		{
+			"client certificate required", plain, "hostssl all all all cert",
+			[]string{"ssl=on", "ssl_cert_file=" + files.cert, "ssl_key_file=" + files.key, "ssl_ca_file=" + files.ca},
+			"it answers with 28000", "FATAL:  no pg_hba.conf entry for host",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			port := unusedPort(t)
