@@ -177,7 +177,7 @@ func parseName(name string) (Target, error) {
 			return Target{}, err
 		}
 		probers = append(probers, parsed.Prober)
-		target.Knock = append(target.Knock, parsed.Knock...)
+		target.Knock = append(parsed.Knock, target.Knock...) // the last one first: those before it may not exist
 	}
 	if host, port, ok := strings.Cut(sidecar.EarlyKnock, ":"); ok {
 		target.EarlyKnock = []Prober{knock{newEndpoint(host, port)}}
