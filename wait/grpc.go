@@ -150,7 +150,7 @@ func readHealth(response *http.Response) Answer {
 	case "5":
 		return Answer{NotReady, "the server does not know this service", nil}
 	case "12":
-		return Answer{NotReady, "the server has no health service (grpc.health.v1)", nil}
+		return Answer{NotReady, "the server has no health service (grpc.health.v1): write " + portOnly, nil}
 	case "":
 		return Answer{Failed, "closed after half an answer", nil}
 	}
