@@ -66,7 +66,8 @@ func printable(text string) string {
 	}, text[:min(len(text), 300)])
 }
 
-// smallBuffer is large enough for the answer of every protocol that sendAndRead speaks.
+// smallBuffer is large enough for the usual answer of every protocol that sendAndRead
+// speaks, and for the beginning of any.
 const smallBuffer = 512
 
 // sendAndRead returns an exchange that sends a fixed request, which may be empty, and

@@ -80,7 +80,7 @@ func packet(number byte, payload string) string {
 const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
 
 // longGreeting is the longest that is read.
-var longGreeting = "\x0a8.0.36" + greetingTail + strings.Repeat("x", smallBuffer-len("\x0a8.0.36"+greetingTail))
+var longGreeting = "\x0a8.0.36" + greetingTail + strings.Repeat("x", maxGreeting-len("\x0a8.0.36"+greetingTail))
 
 // greetings holds the first packets that a server may send, and what they mean.
 var greetings = []replyCase{
@@ -89,6 +89,7 @@ var greetings = []replyCase{
 	{packet(0, "\x0a9.4.0"+greetingTail) + "more", Ready, "it greets"},
 	{packet(0, longGreeting), Ready, "it greets"},
 	{packet(0, "\xff\x10\x04Too many connections"), NotReady, "error 1040: too many connections"},
+	{packet(0, "\xff\x10\x04"+strings.Repeat("x", 520)), NotReady, "error 1040: too many connections"},
 	{packet(0, "\xff\x69\x04Host 'a' is blocked"), NotReady, "error 1129: this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors"},
 	{packet(0, "\xff\x6a\x04Host 'a' is not allowed"), NotReady, "error 1130: this host may not connect; create the user for it on the server"},
 	{packet(0, "\xff\x1d\x04\n\x1b[31m"), NotReady, "error 1053: the server does not accept the connection"},
@@ -109,7 +110,7 @@ var greetings = []replyCase{
 	{packet(0, "\xff\x10"), Failed, "not a MySQL answer"},
 	{packet(0, ""), Failed, "not a MySQL answer"},
 	{packet(0, longGreeting+"x"), Failed, "not a MySQL answer"},
-	{"\x60\x02" + packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000))[2:], Failed, "not a MySQL answer"},
+	{"\x60\x04" + packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000))[2:], Failed, "not a MySQL answer"},
 	{"\x60\x00\x01" + packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000))[3:], Failed, "not a MySQL answer"},
 	{"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00", Failed, "not a MySQL answer"}, // X Protocol, on port 33060
 	{"\xff\xff\xff\x00" + strings.Repeat("x", 1000), Failed, "not a MySQL answer"},
