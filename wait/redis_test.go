@@ -122,7 +122,11 @@ func TestRedisReplicaWithoutMaster(t *testing.T) {
 	addr := "127.0.0.1:" + port
 	server := startRedis(t, ownDir(t), port, "--replicaof", "127.0.0.1 "+unusedPort(t), "--replica-serve-stale-data", "no")
 	server.becomes("redis://"+addr, NotReady, "MASTERDOWN: the replica has lost its master")
-	if got := tellRedis(t, addr, "REPLICAOF NO ONE"); got != "+OK" {
+	if got := tellRedis(t, addr, "CONFIG SET requirepass s3cret"); got != "+OK" {
+		t.Fatal(got)
+	}
+	wantAnswer(t, "redis://"+addr, Ready, "NOAUTH") // it says nothing else without the password
+	if got := tellRedis(t, addr, "AUTH s3cret", "CONFIG SET requirepass \"\"", "REPLICAOF NO ONE"); got != "+OK" {
 		t.Fatal(got)
 	}
 	server.becomes("redis://"+addr, Ready, "PONG")
