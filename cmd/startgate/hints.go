@@ -205,10 +205,10 @@ func hintRefused(_ context.Context, s waitState) string {
 	return "Nothing listens there: is it running, and is the port right?"
 }
 
-// hintTLS is for a server that speaks TLS and was asked without. Some close the connection,
-// and web servers answer 400.
+// hintTLS is for a server that speaks TLS and is asked without. It does not give an answer
+// of the target's protocol, except for web servers, which answer 400.
 func hintTLS(ctx context.Context, s waitState) string {
-	if !comesToNothing(s.last) && !strings.Contains(s.last.Detail, ": status 400") {
+	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && !strings.Contains(s.last.Detail, ": status 400") {
 		return ""
 	}
 	instead := s.target.AskTLS(ctx)
@@ -221,16 +221,9 @@ func hintTLS(ctx context.Context, s waitState) string {
 // hintDropped is for a proxy that accepts a connection in the place of a server that
 // does not answer.
 func hintDropped(_ context.Context, s waitState) string {
-	if !comesToNothing(s.last) {
+	if s.last.Reach() != wait.Connected || !errors.Is(s.last.Err, io.EOF) && s.last.Outcome != wait.Timeout && !strings.HasSuffix(s.last.Detail, "connection reset") {
 		return ""
 	}
 	return "The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place. " +
 		"Is the server running, and does the mesh let this pod reach it?"
-}
-
-// comesToNothing reports whether the connection was accepted, and closed or left without an
-// answer.
-func comesToNothing(a wait.Answer) bool {
-	return a.Reach() == wait.Connected &&
-		(errors.Is(a.Err, io.EOF) || a.Outcome == wait.Timeout || strings.HasSuffix(a.Detail, "connection reset"))
 }
