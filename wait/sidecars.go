@@ -70,9 +70,10 @@ var sidecars = []Sidecar{
 		// kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md
 		Name: "kuma",
 		Mesh: true,
-		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early. From 2.14
-		// on there is only 9902, which passes on Envoy's LIVE.
+		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early, when 9901
+		// may still refuse. From 2.14 on there is only 9902, which passes on Envoy's LIVE.
 		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
+		EarlyKnock:   "localhost:9901",
 		Quit:         "http://localhost:9901/quitquitquit",
 		Injected:     "metadata.annotations['kuma.io/sidecar-injected']",
 		Note:         "From Kuma 2.14 on it cannot be shut down: use native sidecars.",

@@ -25,7 +25,7 @@ type waitState struct {
 
 // hints are asked in this order for what may be the cause, and what to do about it.
 var hints = []func(context.Context, waitState) string{
-	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintDropped,
+	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintTLS, hintDropped,
 }
 
 // hintPatience is how long the search for a hint may take.
@@ -182,7 +182,12 @@ func hintFile(_ context.Context, s waitState) string {
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
-	if errors.Is(s.last.Err, fs.ErrPermission) {
+	switch {
+	case strings.HasSuffix(s.last.Detail, ": it is empty"):
+		return "The file is there, and what writes it has not finished or failed (see its log); if the file is to be empty, write #empty after its URL"
+	case strings.HasSuffix(s.last.Detail, ": it is a directory"):
+		return "Name a file in this directory"
+	case errors.Is(s.last.Err, fs.ErrPermission):
 		return "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"
 	}
 	return "What writes this file has not done so: is it running (see its log), does it write to this path, " +
@@ -197,6 +202,19 @@ func hintRefused(_ context.Context, s waitState) string {
 		return "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
 	}
 	return "Nothing listens there: is it running, and is the port right?"
+}
+
+// hintTLS is for a server that speaks TLS and is asked without. It does not give an answer
+// of the target's protocol, except for web servers, which answer 400.
+func hintTLS(ctx context.Context, s waitState) string {
+	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && !strings.Contains(s.last.Detail, ": status 400") {
+		return ""
+	}
+	instead := s.target.AskTLS(ctx)
+	if instead == "" {
+		return ""
+	}
+	return "The server speaks TLS: write " + instead
 }
 
 // hintDropped is for a proxy that accepts a connection in the place of a server that

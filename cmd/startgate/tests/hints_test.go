@@ -6,7 +6,10 @@ package tests
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -18,6 +21,17 @@ func answer(t *testing.T, addr string, to reply) {
 	s := newSidecar(t, addr)
 	s.answer, s.quit = to, to
 	s.listen()
+}
+
+// serveTLS starts a web server that speaks TLS.
+func serveTLS(t *testing.T, addr string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.Listener.Close()
+	server.Listener = listenOn(t, addr)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
 }
 
 // A stuck pod explains itself: the message that ends the wait, or the one about the
@@ -95,6 +109,11 @@ func TestHints(t *testing.T) {
 			[]string{"it does not exist. What writes this file has not done so", "is the volume mounted in both containers?"},
 		},
 		{
+			"a file that is empty for ever", "", nil,
+			[]string{"WAIT_FOR=file:///dev/null"},
+			[]string{"it is empty. The file is there, and what writes it has not finished or failed", "if the file is to be empty, write #empty after its URL"},
+		},
+		{
 			"name resolution is down", "", nil,
 			[]string{"WAIT_FOR=redis://cache.default.svc.cluster.local"},
 			[]string{"cannot resolve cache.default.svc.cluster.local: ", "Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS"},
@@ -104,6 +123,18 @@ func TestHints(t *testing.T) {
 			func(t *testing.T) { startReady(t, agentAddr) },
 			[]string{"WAIT_FOR=istio,redis://10.255.255.1"},
 			[]string{"redis://10.255.255.1 not ready after", "connection refused. Nothing listens there: is it running, and is the port right?"},
+		},
+		{
+			"a dependency that speaks TLS", "",
+			func(t *testing.T) { serveTLS(t, dropped) },
+			[]string{"WAIT_FOR=redis://" + dropped},
+			[]string{"not ready after", ". The server speaks TLS: write rediss://"},
+		},
+		{
+			"a web server that speaks TLS", "",
+			func(t *testing.T) { serveTLS(t, dropped) },
+			[]string{"WAIT_FOR=http://" + dropped + "/up"},
+			[]string{"status 400", ". The server speaks TLS: write https://"},
 		},
 		{
 			"a dependency that is down, and the proxy accepts in its place", "",
