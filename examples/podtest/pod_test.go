@@ -35,6 +35,7 @@ type pod struct {
 	stopped    bool              // nothing is restarted any more
 	messages   map[string]string // the file of each container's termination message
 	containers map[string]*container
+	pid        int // see networkPid
 }
 
 // container is a container of a pod.
