@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"io"
 	"net"
@@ -17,8 +16,9 @@ import (
 // answer over the connection.
 type connProbe struct {
 	*endpoint
-	request  string      // in words, for the answer's detail; no credentials
-	tls      *tls.Config // nil: no TLS
+	request  string // in words, for the answer's detail; no credentials
+	scheme   string
+	tls      *tls.Config // for a scheme with TLS, and to find out whether a server speaks it
 	ca       *caFiles    // of the CAs to trust; nil: the system's
 	exchange exchangeFunc
 }
@@ -30,23 +30,19 @@ type exchangeFunc func(context.Context, net.Conn) Answer
 // newConnProbe returns a probe of the server at e. verb describes the request: with the
 // URL it becomes the first words of the answer's detail.
 func newConnProbe(u *url.URL, e *endpoint, o options, verb string, exchange exchangeFunc) *connProbe {
-	p := &connProbe{endpoint: e, request: verb + " " + locator(u), exchange: exchange}
-	if tlsSchemes[u.Scheme] {
-		p.tls, p.ca = o.tls(u.Hostname()), o.ca
+	return &connProbe{
+		endpoint: e, request: verb + " " + locator(u), scheme: u.Scheme,
+		tls: o.tls(u.Hostname()), ca: o.ca, exchange: exchange,
 	}
-	return p
 }
-
-// tlsSchemes are the schemes whose connections are TLS from the first byte.
-var tlsSchemes = map[string]bool{"https": true, "rediss": true, "grpcs": true}
 
 // Probe implements [Prober].
 func (p *connProbe) Probe(ctx context.Context) Answer {
 	answer := p.connect(ctx, func(conn net.Conn) Answer {
-		if p.tls == nil {
-			return p.exchange(ctx, conn)
+		if tlsSchemes[p.scheme] {
+			return p.exchangeTLS(ctx, conn)
 		}
-		return p.exchangeTLS(ctx, conn)
+		return p.exchangePlain(ctx, conn)
 	})
 	if answer.Outcome == Ready && ctx.Err() != nil {
 		answer = answerFromError(ctx.Err())
@@ -55,45 +51,8 @@ func (p *connProbe) Probe(ctx context.Context) Answer {
 	return answer
 }
 
-func (p *connProbe) exchangeTLS(ctx context.Context, conn net.Conn) Answer {
-	pool, err := p.ca.pool(ctx)
-	if err != nil {
-		return answerFromError(err)
-	}
-	config := p.tls.Clone()
-	config.RootCAs = pool
-	secured := tls.Client(conn, config)
-	if err := secured.HandshakeContext(ctx); err != nil {
-		return answerFromTLSError(err)
-	}
-	return p.exchange(ctx, secured)
-}
-
 func (p *connProbe) isHeld() bool {
 	return p.endpoint.isHeld() || p.ca != nil && p.ca.isHeld()
-}
-
-// answerFromTLSError returns the answer for a TLS handshake that failed, with the next
-// step for the user.
-func answerFromTLSError(err error) Answer {
-	answer := answerFromError(err)
-	var (
-		record  tls.RecordHeaderError
-		unknown x509.UnknownAuthorityError
-	)
-	switch {
-	case errors.As(err, &record):
-		answer.Detail = "TLS: the server does not speak TLS"
-	case errors.As(err, &unknown):
-		answer.Detail = "TLS: " + printable(unknown.Error()) + "; give its CA with #ca=/path, or trust any with #insecure"
-	case errors.Is(err, io.EOF):
-		answer.Detail = "TLS: closed during the handshake"
-	case answer.Outcome == Timeout:
-		answer.Detail = "TLS: no answer in time; does the server speak TLS?"
-	case answer.Outcome == Failed:
-		answer.Detail = "TLS: " + printable(answer.Detail)
-	}
-	return answer
 }
 
 // printable returns the beginning of text with unprintable characters replaced, so that
@@ -107,7 +66,8 @@ func printable(text string) string {
 	}, text[:min(len(text), 300)])
 }
 
-// smallBuffer is large enough for the answer of every protocol that sendAndRead speaks.
+// smallBuffer is large enough for the usual answer of every protocol that sendAndRead
+// speaks, and for the beginning of any.
 const smallBuffer = 512
 
 // sendAndRead returns an exchange that sends a fixed request, which may be empty, and

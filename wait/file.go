@@ -8,14 +8,16 @@ import (
 	"os"
 )
 
-// fileProbe is the prober for file://: ready when the file exists and is not empty.
+// fileProbe is the prober for file://: ready when the file exists and is not empty, or
+// may be.
 type fileProbe struct {
-	stat *fileStat
-	name string // the URL as it may be shown
+	stat  *fileStat
+	name  string // the URL as it may be shown
+	empty bool   // an empty file is accepted
 }
 
-func newFile(u *url.URL, _ *endpoint, _ options) Prober {
-	return fileProbe{&fileStat{path: u.Path}, locator(u)}
+func newFile(u *url.URL, _ *endpoint, o options) Prober {
+	return fileProbe{&fileStat{path: u.Path}, locator(u), o.empty}
 }
 
 // Probe implements [Prober].
@@ -30,7 +32,7 @@ func (p fileProbe) Probe(ctx context.Context) Answer {
 
 func (p fileProbe) isHeld() bool { return p.stat.isHeld() }
 
-func (fileProbe) answer(info fs.FileInfo, err error) Answer {
+func (p fileProbe) answer(info fs.FileInfo, err error) Answer {
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return Answer{NotReady, "it does not exist", err}
@@ -38,7 +40,7 @@ func (fileProbe) answer(info fs.FileInfo, err error) Answer {
 		return answerFromError(err)
 	case info.IsDir():
 		return Answer{NotReady, "it is a directory", nil}
-	case info.Size() == 0:
+	case info.Size() == 0 && !p.empty:
 		return Answer{NotReady, "it is empty", nil}
 	}
 	return Answer{Ready, "it is there", nil}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -26,6 +27,12 @@ func TestFile(t *testing.T) {
 	write(t, dir, "a b,c", "x")
 	wantAnswer(t, "file://"+dir+"/a%20b%2Cc", Ready, "it is there")
 
+	write(t, dir, "marker", "")
+	wantAnswer(t, at("marker#empty"), Ready, "it is there")
+	wantAnswer(t, at("f#empty"), Ready, "it is there")
+	wantAnswer(t, at("none#empty"), NotReady, "it does not exist")
+	wantAnswer(t, "file://"+dir+"#empty", NotReady, "it is a directory")
+
 	wantAnswer(t, "file://"+dir, NotReady, "it is a directory")
 	wantAnswer(t, at("f/g"), Failed, "not a directory")
 	wantAnswer(t, at("d/g"), NotReady, "it does not exist")
@@ -41,6 +48,16 @@ func TestFile(t *testing.T) {
 	wantAnswer(t, at("l"), Ready, "it is there")
 	link("loop", "loop")
 	wantAnswer(t, at("loop"), Failed, "too many levels of symbolic links")
+}
+
+// The option of a file has no value, and is shown.
+func TestFileOption(t *testing.T) {
+	if name := mustParse(t, "file:///run/marker#empty").Name; name != "file:///run/marker#empty" {
+		t.Errorf("it is called %s", name)
+	}
+	if _, err := Parse("file:///run/marker#empty=no"); err == nil || !strings.HasSuffix(err.Error(), ": #empty has no value: write #empty, or leave it out") {
+		t.Errorf("%v", err)
+	}
 }
 
 // The file need not be readable, but its directory must be searchable.

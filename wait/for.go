@@ -258,7 +258,7 @@ func (w *waiter) isAbsent(ctx context.Context, now time.Time) bool {
 		w.answered = true
 		return false
 	}
-	return !w.policy.redirected(ctx) && ctx.Err() == nil
+	return !w.policy.redirected(ctx) && !isPast(ctx) && ctx.Err() == nil
 }
 
 // contextError returns the error of a wait that ctx ended.

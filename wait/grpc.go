@@ -24,9 +24,7 @@ func newGRPC(u *url.URL, e *endpoint, o options) Prober {
 		p.scheme = "https"
 	}
 	probe := newConnProbe(u, e, o, "health of", p.exchange)
-	if probe.tls != nil {
-		probe.tls.NextProtos = []string{"h2"}
-	}
+	probe.tls.NextProtos = []string{"h2"}
 	return probe
 }
 
@@ -152,7 +150,7 @@ func readHealth(response *http.Response) Answer {
 	case "5":
 		return Answer{NotReady, "the server does not know this service", nil}
 	case "12":
-		return Answer{NotReady, "the server has no health service (grpc.health.v1)", nil}
+		return Answer{NotReady, "the server has no health service (grpc.health.v1): write " + portOnly, nil}
 	case "":
 		return Answer{Failed, "closed after half an answer", nil}
 	}

@@ -40,7 +40,7 @@ func TestGRPC(t *testing.T) {
 }
 
 func TestGRPCWithoutHealth(t *testing.T) {
-	wantAnswer(t, "grpc://"+startHealth(t, "-without").addr, NotReady, "the server has no health service (grpc.health.v1)")
+	wantAnswer(t, "grpc://"+startHealth(t, "-without").addr, NotReady, "the server has no health service (grpc.health.v1): write "+portOnly)
 }
 
 func TestGRPCTLS(t *testing.T) {
@@ -141,7 +141,7 @@ var healthAnswers = []struct {
 	{"no status of serving", grpcAnswer("\x00\x00\x00\x00\x00", "0"), NotReady, "UNKNOWN"},
 	{"unavailable", trailersOnly("14"), NotReady, "gRPC status UNAVAILABLE"},
 	{"a service that it does not know", trailersOnly("5"), NotReady, "the server does not know this service"},
-	{"no health service", trailersOnly("12"), NotReady, "the server has no health service (grpc.health.v1)"},
+	{"no health service", trailersOnly("12"), NotReady, "the server has no health service (grpc.health.v1): write " + portOnly},
 	{"an error after serving", grpcAnswer(serving, "2"), NotReady, "gRPC status UNKNOWN"},
 	{"a code that is none", trailersOnly("99"), NotReady, "gRPC status of no known code"},
 	{"a code that is no number", trailersOnly("\x1b[31m"), 0, ""},

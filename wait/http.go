@@ -105,19 +105,13 @@ func (r *limitedReader) readError(err error) error {
 	return r.err
 }
 
-var (
-	errTLS     = errors.New("it answers with TLS: write https://")
-	errNotHTTP = errors.New("not an HTTP answer")
-)
+var errNotHTTP = errors.New("not an HTTP answer")
 
 // readResponse reads the header of the answer that follows any 1xx answers.
 func readResponse(r *bufio.Reader, request *http.Request) (*http.Response, error) {
-	const tlsAlert = 0x15 // RFC 8446, section 5.1
 	switch first, err := r.Peek(1); {
 	case err != nil:
 		return nil, err
-	case first[0] == tlsAlert:
-		return nil, errTLS
 	case first[0] != 'H':
 		return nil, errNotHTTP
 	}
@@ -136,8 +130,6 @@ func answerFromHTTPError(err error) Answer {
 	switch {
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return endedEarly(err)
-	case err == errTLS:
-		return Answer{Failed, err.Error(), err}
 	}
 	return Answer{Failed, errNotHTTP.Error(), err}
 }

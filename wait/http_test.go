@@ -136,7 +136,7 @@ func TestHTTPServers(t *testing.T) {
 		{"two lengths", says(statusOK + "Content-Length: 1\r\nContent-Length: 2\r\n\r\nxx"), Failed, "not an HTTP answer"},
 		{"a length beyond numbers", says(statusOK + "Content-Length: 99999999999999999999\r\n\r\n"), Failed, "not an HTTP answer"},
 		{"a bad chunk", says(statusOK + "Transfer-Encoding: chunked\r\n\r\nready\r\n"), Failed, "status 200, then its body: not an HTTP answer"},
-		{"TLS", says(tlsRefusal), Failed, "it answers with TLS: write https://"},
+		{"TLS", says(tlsRefusal), Failed, "it speaks TLS: write https://"},
 
 		{"a redirect to a page that is ready", says("HTTP/1.1 302 Found\r\nLocation: /ready\r\nContent-Length: 0\r\n\r\n"), NotReady, "status 302 (a redirect is not followed)"},
 		{"switched protocols", says("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n"), NotReady, "status 101"},
@@ -431,15 +431,6 @@ func TestHTTPS(t *testing.T) {
 				t.Errorf("%v %q, want %v %q", answer.Outcome, detail, test.outcome, test.detail)
 			}
 		})
-	}
-}
-
-// With TLS 1.3, a server that requires a client certificate fails after the handshake.
-func TestHTTPSClientCertificate(t *testing.T) {
-	server := secureServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert})
-	answer := probe(t, mustParse(t, server.URL+"/#insecure"))
-	if !strings.HasSuffix(answer.Detail, ": tls: certificate required") || answer.Outcome != Failed {
-		t.Errorf("%v", answer)
 	}
 }
 

@@ -23,6 +23,10 @@ var mysqlErrors = map[uint16]string{
 	1130: "this host may not connect; create the user for it on the server",
 }
 
+// maxGreeting is longer than any greeting, and than any error, whose text has up to 512
+// bytes.
+const maxGreeting = 1 << 10
+
 var notMySQL = Answer{Failed, "not a MySQL answer", nil}
 
 // readGreeting reads one packet: the length, the number and the payload.
@@ -32,7 +36,7 @@ func readGreeting(r *bufio.Reader) Answer {
 		return endedEarly(err)
 	}
 	length := int(header[0]) | int(header[1])<<8 | int(header[2])<<16
-	if header[3] != 0 || length < 3 || length > smallBuffer {
+	if header[3] != 0 || length < 3 || length > maxGreeting {
 		return notMySQL
 	}
 	payload := make([]byte, length)

@@ -12,11 +12,14 @@ import (
 	"testing"
 )
 
+// A server that lets in nobody without TLS greets as others do.
 func TestMySQL(t *testing.T) {
 	port := unusedPort(t)
+	files := certify(t, ownDir(t))
 	at := "mysql://us3r:s3cret@127.0.0.1:" + port + "/db"
 	wantAnswer(t, at, Refused, "connection refused")
-	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve")
+	server := startMariaDB(t, port, "--skip-grant-tables", "--max-connections=10", "--skip-name-resolve",
+		"--require-secure-transport", "--ssl-cert="+files.cert, "--ssl-key="+files.key, "--ssl-ca="+files.ca)
 	server.becomes(at, Ready, "it greets")
 	wantAnswer(t, "mysql://localhost:"+port, Ready, "it greets")
 
@@ -76,12 +79,17 @@ func packet(number byte, payload string) string {
 // greetingTail follows the version of the server in its greeting.
 const greetingTail = "\x00\x08\x00\x00\x00saltsalt\x00\xff\xf7\x08\x02\x00\xff\x81\x15\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00more salt   \x00mysql_native_password\x00"
 
+// longGreeting is the longest that is read.
+var longGreeting = "\x0a8.0.36" + greetingTail + strings.Repeat("x", maxGreeting-len("\x0a8.0.36"+greetingTail))
+
 // greetings holds the first packets that a server may send, and what they mean.
 var greetings = []replyCase{
 	{packet(0, "\x0a8.0.36"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a5.5.5-10.11.6-MariaDB-0+deb12u1"+greetingTail), Ready, "it greets"},
 	{packet(0, "\x0a9.4.0"+greetingTail) + "more", Ready, "it greets"},
+	{packet(0, longGreeting), Ready, "it greets"},
 	{packet(0, "\xff\x10\x04Too many connections"), NotReady, "error 1040: too many connections"},
+	{packet(0, "\xff\x10\x04"+strings.Repeat("x", 520)), NotReady, "error 1040: too many connections"},
 	{packet(0, "\xff\x69\x04Host 'a' is blocked"), NotReady, "error 1129: this host is blocked because of too many connection errors; run mysqladmin flush-hosts, and raise max_connect_errors"},
 	{packet(0, "\xff\x6a\x04Host 'a' is not allowed"), NotReady, "error 1130: this host may not connect; create the user for it on the server"},
 	{packet(0, "\xff\x1d\x04\n\x1b[31m"), NotReady, "error 1053: the server does not accept the connection"},
@@ -101,7 +109,9 @@ var greetings = []replyCase{
 	{packet(0, "\x0a8.0.36"+strings.Repeat("x", 100)), Failed, "not a MySQL answer"},
 	{packet(0, "\xff\x10"), Failed, "not a MySQL answer"},
 	{packet(0, ""), Failed, "not a MySQL answer"},
-	{packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000)), Failed, "not a MySQL answer"},
+	{packet(0, longGreeting+"x"), Failed, "not a MySQL answer"},
+	{"\x60\x04" + packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000))[2:], Failed, "not a MySQL answer"},
+	{"\x60\x00\x01" + packet(0, "\x0a8.0.36"+greetingTail+strings.Repeat("x", 1000))[3:], Failed, "not a MySQL answer"},
 	{"\x05\x00\x00\x00\x0b\x08\x05\x1a\x00", Failed, "not a MySQL answer"}, // X Protocol, on port 33060
 	{"\xff\xff\xff\x00" + strings.Repeat("x", 1000), Failed, "not a MySQL answer"},
 	{"HTTP/1.1 400 Bad Request\r\n\r\n", Failed, "not a MySQL answer"},

@@ -20,6 +20,7 @@ type options struct {
 	body     string   // the body to accept; empty: any
 	ca       *caFiles // of the CAs to trust; nil: the system's
 	insecure bool
+	empty    bool // an empty file is accepted
 }
 
 // statuses is a range of HTTP statuses.
@@ -85,11 +86,18 @@ func (o *options) set(name, value string) error {
 		}
 		o.ca.paths = append(o.ca.paths, value)
 	case "insecure":
-		if value != "" {
-			return errors.New("#insecure has no value: write #insecure, or leave it out")
-		}
-		o.insecure = true
+		return setFlag(&o.insecure, name, value)
+	case "empty":
+		return setFlag(&o.empty, name, value)
 	}
+	return nil
+}
+
+func setFlag(flag *bool, name, value string) error {
+	if value != "" {
+		return fmt.Errorf("#%s has no value: write #%s, or leave it out", name, name)
+	}
+	*flag = true
 	return nil
 }
 

@@ -74,14 +74,14 @@ func readPostgres(r *bufio.Reader) Answer {
 		}
 		return endedEarly(err)
 	}
-	kind, length := header[0], binary.BigEndian.Uint32(header[1:])-4
-	switch { // the limits are libpq's
-	case kind == 'R' && length >= 4 && length <= 2000:
-	case kind == 'E' && length <= 30000:
+	kind, length := header[0], binary.BigEndian.Uint32(header[1:]) // with its own four bytes
+	switch {                                                       // the limits are libpq's
+	case kind == 'R' && length >= 8 && length <= 2000:
+	case kind == 'E' && length >= 8 && length <= 30000:
 	default:
 		return notPostgres
 	}
-	body := make([]byte, length)
+	body := make([]byte, length-4)
 	if _, err := io.ReadFull(r, body); err != nil {
 		return endedMidAnswer(err)
 	}

@@ -69,6 +69,11 @@ func TestPostgres(t *testing.T) {
 			[]string{"ssl=on", "ssl_cert_file=" + files.cert, "ssl_key_file=" + files.key},
 			"it answers with 28000", "FATAL:  no pg_hba.conf entry for host",
 		},
+		{
+			"client certificate required", plain, "hostssl all all all cert",
+			[]string{"ssl=on", "ssl_cert_file=" + files.cert, "ssl_key_file=" + files.key, "ssl_ca_file=" + files.ca},
+			"it answers with 28000", "FATAL:  no pg_hba.conf entry for host",
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			port := unusedPort(t)
@@ -208,6 +213,8 @@ var postgresAnswers = []replyCase{
 	{message('E', "SFATAL\x00C3D000\x00\x00"), Ready, "it answers with 3D000"},
 	{message('E', "SFATAL\x00C53300\x00"), Ready, "it answers with 53300"},
 	{message('E', "SFATAL\x00VFATAL\x00C57P03\x00Mthe database system is starting up\x00\x00"), NotReady, notNow},
+	{message('E', "M"+strings.Repeat("x", 30000-4-1-8)+"\x00C28000\x00"), Ready, "it answers with 28000"}, // the longest
+	{message('R', "\x00\x00\x00\x0a"+strings.Repeat("x", 2000-8)), Ready, "it asks for authentication"},
 	{message('E', "MC28000\x00C57P03\x00\x00"), NotReady, notNow}, // the text looks like a code
 
 	{"", Failed, "closed without an answer"},
@@ -215,6 +222,10 @@ var postgresAnswers = []replyCase{
 	{"R\x00\x00\x00\x08", Failed, "closed after half an answer"},
 	{"R\x00\x00\x00\x08\x00\x00", Failed, "closed after half an answer"},
 	{"E\x00\x00\x00\x40SFATAL\x00C28000\x00", Failed, "closed after half an answer"},
+	{message('E', "M"+strings.Repeat("x", 30000-4-1-7)+"\x00C28000\x00"), Failed, "not a PostgreSQL answer"},
+	{message('R', "\x00\x00\x00\x0a"+strings.Repeat("x", 2000-7)), Failed, "not a PostgreSQL answer"},
+	{message('R', "\x00\x00\x00"), Failed, "not a PostgreSQL answer"},
+	{"E\x00\x00\x00\x07", Failed, "not a PostgreSQL answer"},
 	{message('E', ""), Failed, "not a PostgreSQL answer"},
 	{message('E', "\x00C28000\x00"), Failed, "not a PostgreSQL answer"}, // after the end of the fields
 	{message('E', "C28000"), Failed, "not a PostgreSQL answer"},

@@ -17,7 +17,7 @@ type QuitOutcome uint8
 // The outcomes. The zero value is none of them.
 const (
 	QuitAccepted   QuitOutcome = iota + 1 // it answered with a 2xx status
-	QuitRejected                          // it answered with another status
+	QuitRejected                          // it answered with another status, or refuses connections while another port of it answers
 	QuitUnanswered                        // it is running but gave no answer in time
 	QuitGone                              // it was running before, and nothing listens any more
 	QuitNeverSeen                         // nothing has listened yet; it may still start
@@ -156,8 +156,9 @@ const quitPause = 50 * time.Millisecond
 // answered before.
 //
 // Quit sends a POST until one is answered or ctx ends. A refused connection means that the
-// sidecar has exited if it was seen before, by the caller or during this call; otherwise it
-// may still be starting, so Quit tries again. It also tries again when a connection fails.
+// sidecar has exited if it was seen before, by the caller or during this call, and no port of
+// it answers any more. Otherwise it may still be starting, or exiting, so Quit tries again.
+// It also tries again when a connection fails.
 //
 // Besides the outcome, Quit returns the last answer, if possible one that the end of ctx
 // has not cut short. It does not wait for the sidecar to exit: see [AwaitGone].
@@ -165,25 +166,36 @@ func Quit(ctx context.Context, target Target, seen bool) (QuitOutcome, Answer) {
 	var last Answer
 	for {
 		answer := target.Prober.Probe(ctx)
-		switch {
-		case answer.Outcome == Ready:
+		switch answer.Outcome {
+		case Ready:
 			return QuitAccepted, answer
-		case answer.Outcome == NotReady:
+		case NotReady:
 			return QuitRejected, answer
-		case answer.Outcome == Refused && seen:
+		}
+		listens := answer.Reach() == Connected || answer.Outcome == Refused && target.Listens(ctx)
+		switch {
+		case seen && !listens && answer.Outcome == Refused:
 			return QuitGone, answer
 		case last.Outcome == 0 || !isPast(ctx): // otherwise the end of ctx has cut the answer short
-			last, seen = answer, seen || answer.Reach() == Connected
+			last, seen = answer, seen || listens
 		}
 		select {
 		case <-time.After(quitPause):
 		case <-ctx.Done():
-			if seen {
-				return QuitUnanswered, last
-			}
-			return QuitNeverSeen, last
+			return unanswered(last, seen), last
 		}
 	}
+}
+
+// unanswered returns the outcome of requests of which none was answered.
+func unanswered(last Answer, seen bool) QuitOutcome {
+	switch {
+	case !seen:
+		return QuitNeverSeen
+	case last.Outcome == Refused: // while another port of it answers
+		return QuitRejected
+	}
+	return QuitUnanswered
 }
 
 // AwaitGone waits until nothing listens on any port of target or ctx ends. It reports

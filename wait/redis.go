@@ -7,15 +7,21 @@ import (
 	"strings"
 )
 
+// ping is sent as an array of bulk strings (redis.io/docs, "Redis serialization protocol"):
+// proxies such as twemproxy and Envoy do not know inline commands.
+const ping = "*1\r\n$4\r\nPING\r\n"
+
 // newRedis returns the prober for redis:// and rediss://: ready when PING gets a reply,
-// even an error such as NOAUTH, but not LOADING, MASTERDOWN or "max number of clients". PING
-// is sent as an inline command (redis.io/docs, "Redis serialization protocol"), without
-// credentials.
+// even an error such as NOAUTH, but not "max number of clients" or one of redisErrors. It
+// sends no credentials.
 func newRedis(u *url.URL, e *endpoint, o options) Prober {
-	return newConnProbe(u, e, o, "PING", sendAndRead("PING\r\n", readPong))
+	return newConnProbe(u, e, o, "PING", sendAndRead(ping, readPong))
 }
 
-// readPong reads one line, which must fit into the reader's buffer.
+var notRedis = Answer{Failed, "not a Redis answer", nil}
+
+// readPong reads one line. The beginning of a line that does not fit into the reader's
+// buffer is enough to judge an error.
 func readPong(r *bufio.Reader) Answer {
 	first, err := r.Peek(1)
 	switch {
@@ -25,36 +31,38 @@ func readPong(r *bufio.Reader) Answer {
 		return notRedis
 	}
 	line, err := r.ReadSlice('\n')
+	text := string(line)
 	switch {
 	case err == bufio.ErrBufferFull:
-		return notRedis
+		return judgeRedisError(text)
 	case err != nil:
 		return endedMidAnswer(err)
+	case !strings.HasSuffix(text, "\r\n"):
+		return notRedis
+	case text == "+PONG\r\n":
+		return Answer{Ready, "PONG", nil}
 	}
-	return judgePong(string(line))
+	return judgeRedisError(text)
 }
-
-var notRedis = Answer{Failed, "not a Redis answer", nil}
 
 // redisCode matches an error. Its first word is in capitals by convention.
 var redisCode = regexp.MustCompile(`^-([A-Z]{1,20})[ \r]`)
 
-// judgePong judges a complete line.
-func judgePong(line string) Answer {
-	if !strings.HasSuffix(line, "\r\n") {
-		return notRedis
-	}
-	if line == "+PONG\r\n" {
-		return Answer{Ready, "PONG", nil}
-	}
+// redisErrors explains the errors of a server that is not ready.
+var redisErrors = map[string]string{
+	"LOADING":    "the server is reading its data from disk",
+	"MASTERDOWN": "the replica has lost its master",
+	"DENIED":     "protected mode lets in only the server's own machine; give the server a password (requirepass), or protected-mode no",
+}
+
+// judgeRedisError judges an error by its first word.
+func judgeRedisError(line string) Answer {
 	code := redisCode.FindStringSubmatch(line)
 	switch {
 	case code == nil:
 		return notRedis
-	case code[1] == "LOADING":
-		return Answer{NotReady, "LOADING: the server is reading its data from disk", nil}
-	case code[1] == "MASTERDOWN":
-		return Answer{NotReady, "MASTERDOWN: the replica has lost its master", nil}
+	case redisErrors[code[1]] != "":
+		return Answer{NotReady, code[1] + ": " + redisErrors[code[1]], nil}
 	case strings.HasPrefix(line, "-ERR max number of clients"):
 		return Answer{NotReady, "ERR: the server has its maximum number of clients", nil}
 	}

@@ -42,6 +42,32 @@ func TestRedisPassword(t *testing.T) {
 	server.becomes("redis://:s3cret@"+addr, Ready, "NOAUTH")
 }
 
+// A proxy knows commands only in the form of arrays. It answers PING itself.
+func TestRedisBehindTwemproxy(t *testing.T) {
+	open, closed := unusedPort(t), unusedPort(t)
+	startTwemproxy(t, open, unusedPort(t), "").becomes("redis://127.0.0.1:"+open, Ready, "PONG")
+	startTwemproxy(t, closed, unusedPort(t), "  redis_auth: s3cret\n").becomes("redis://127.0.0.1:"+closed, Ready, "NOAUTH")
+}
+
+// A server without a password answers another machine with a long error.
+func TestRedisProtectedMode(t *testing.T) {
+	if !inOwnNetwork(t, "ip addr add 10.9.8.7/32 dev lo", "redis-server") {
+		return
+	}
+	port := unusedPort(t)
+	server := startRedis(t, ownDir(t), port, "--bind", "0.0.0.0")
+	server.becomes("redis://127.0.0.1:"+port, Ready, "PONG")
+	for range 5 {
+		wantAnswer(t, "redis://10.9.8.7:"+port, NotReady, denied)
+	}
+	if got := tellRedis(t, "127.0.0.1:"+port, "CONFIG SET protected-mode no"); got != "+OK" {
+		t.Fatal(got)
+	}
+	server.becomes("redis://10.9.8.7:"+port, Ready, "PONG")
+}
+
+const denied = "DENIED: protected mode lets in only the server's own machine; give the server a password (requirepass), or protected-mode no"
+
 func TestRedisTLS(t *testing.T) {
 	dir, port := ownDir(t), unusedPort(t)
 	files := certify(t, dir)
@@ -60,7 +86,8 @@ func TestRedisTLS(t *testing.T) {
 	wantAnswer(t, "redis://"+addr, Failed, "connection reset")
 }
 
-// While a server loads a large file, it answers with an error.
+// While a server loads a large file, it answers with an error. One that requires a password
+// says so first.
 func TestRedisLoading(t *testing.T) {
 	dir, port := ownDir(t), unusedPort(t)
 	addr := "127.0.0.1:" + port
@@ -75,7 +102,14 @@ func TestRedisLoading(t *testing.T) {
 	if info, err := os.Stat(filepath.Join(dir, "dump.rdb")); err != nil || info.Size() < 100<<10 {
 		t.Fatal(info, err)
 	}
-	server = startRedis(t, dir, port, "--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024")
+	slowly := []string{"--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"}
+	server = startRedis(t, dir, port, append(slowly, "--requirepass", "s3cret")...)
+	server.becomes("redis://"+addr, Ready, "NOAUTH")
+	if got := tellRedis(t, addr, "AUTH s3cret", "PING"); !strings.HasPrefix(got, "-LOADING ") {
+		t.Errorf("it is not loading: %s", got)
+	}
+	server.stop()
+	server = startRedis(t, dir, port, slowly...)
 	server.becomes("redis://"+addr, NotReady, "LOADING: the server is reading its data from disk")
 	if got := tellRedis(t, addr, "CONFIG SET key-load-delay 0"); got != "+OK" {
 		t.Fatal(got)
@@ -88,7 +122,11 @@ func TestRedisReplicaWithoutMaster(t *testing.T) {
 	addr := "127.0.0.1:" + port
 	server := startRedis(t, ownDir(t), port, "--replicaof", "127.0.0.1 "+unusedPort(t), "--replica-serve-stale-data", "no")
 	server.becomes("redis://"+addr, NotReady, "MASTERDOWN: the replica has lost its master")
-	if got := tellRedis(t, addr, "REPLICAOF NO ONE"); got != "+OK" {
+	if got := tellRedis(t, addr, "CONFIG SET requirepass s3cret"); got != "+OK" {
+		t.Fatal(got)
+	}
+	wantAnswer(t, "redis://"+addr, Ready, "NOAUTH") // it says nothing else without the password
+	if got := tellRedis(t, addr, "AUTH s3cret", "CONFIG SET requirepass \"\"", "REPLICAOF NO ONE"); got != "+OK" {
 		t.Fatal(got)
 	}
 	server.becomes("redis://"+addr, Ready, "PONG")
@@ -108,6 +146,9 @@ var pingAnswers = []replyCase{
 	{"-MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.\r\n", NotReady, "MASTERDOWN: the replica has lost its master"},
 	{"-ERR max number of clients reached\r\n", NotReady, "ERR: the server has its maximum number of clients"},
 	{"-ERR max number of clients + cluster connections reached\r\n", NotReady, "ERR: the server has its maximum number of clients"},
+	{"-ERR " + strings.Repeat("x", 1<<20), Ready, "ERR"},
+	{"-LOADING " + strings.Repeat("x", smallBuffer) + "\r\n", NotReady, "LOADING: the server is reading its data from disk"},
+	{"-DENIED Redis is running in protected mode because " + strings.Repeat("x", 1000) + "\r\n", NotReady, denied},
 	{"", Failed, "closed without an answer"},
 	{"+", Failed, "closed after half an answer"},
 	{"+PONG", Failed, "closed after half an answer"},
@@ -142,7 +183,7 @@ func TestRedisRequest(t *testing.T) {
 		hang(conn)
 	})
 	wantAnswer(t, "redis://us3r:s3cret@"+addr+"/1?token=t0ken", Ready, "PONG")
-	if got := <-sent; got != "PING\r\n" {
+	if got := <-sent; got != "*1\r\n$4\r\nPING\r\n" {
 		t.Errorf("sent %q", got)
 	}
 }
@@ -157,7 +198,8 @@ func FuzzRedisReply(f *testing.F) {
 			return
 		}
 		line, _, _ := bytes.Cut(reply, []byte("\r\n"))
-		isError := bytes.HasPrefix(line, []byte("-")) && !bytes.HasPrefix(line, []byte("-LOADING ")) && !bytes.HasPrefix(line, []byte("-MASTERDOWN "))
+		first, _, _ := strings.Cut(string(line), " ")
+		isError := strings.HasPrefix(first, "-") && redisErrors[first[1:]] == ""
 		if string(line) != "+PONG" && !isError {
 			t.Errorf("%q is ready: %v", reply, answer)
 		}

@@ -83,6 +83,13 @@ func TestProbeOfOtherProtocolsServer(t *testing.T) {
 				continue
 			}
 			target := mustParse(t, targetURL(scheme, addr))
+			if !tlsSchemes[server] {
+				probes.Go(func() {
+					if got := target.AskTLS(withTimeout(t, brief)); got != "" {
+						t.Errorf("a server of %s is taken for one of TLS: %s", server, got)
+					}
+				})
+			}
 			probes.Go(func() {
 				answer := target.Prober.Probe(withTimeout(t, brief))
 				checkNotReady(t, scheme+" of a server of "+server, answer)

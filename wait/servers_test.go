@@ -234,15 +234,34 @@ func startRedis(t testing.TB, dir, port string, args ...string) *daemon {
 	}, args...)...)
 }
 
-// tellRedis sends a command and returns the first line of the reply.
-func tellRedis(t testing.TB, addr, text string) string {
+// startTwemproxy starts a proxy in front of a Redis server, which need not exist.
+func startTwemproxy(t testing.TB, port, serverPort, settings string) *daemon {
+	t.Helper()
+	need(t, "nutcracker")
+	dir := ownDir(t)
+	return start(t, dir, syscall.SIGKILL, "nutcracker", "-o", filepath.Join(dir, "nutcracker.log"), "-s", unusedPort(t), "-c", write(t, dir, "nutcracker.yml", `
+pool:
+  listen: 127.0.0.1:`+port+`
+  redis: true
+  servers:
+   - 127.0.0.1:`+serverPort+`:1
+`+settings))
+}
+
+// tellRedis sends a command, or several, and returns the last line of their replies, which
+// have one line each.
+func tellRedis(t testing.TB, addr string, commands ...string) string {
 	t.Helper()
 	conn := openConn(t, addr)
 	defer conn.Close()
-	fmt.Fprintf(conn, "%s\r\n", text)
-	line, err := bufio.NewReader(conn).ReadString('\n')
-	if err != nil {
-		t.Fatalf("%s: %v", text, err)
+	replies := bufio.NewReader(conn)
+	line := ""
+	for _, command := range commands {
+		fmt.Fprintf(conn, "%s\r\n", command)
+		var err error
+		if line, err = replies.ReadString('\n'); err != nil {
+			t.Fatalf("%s: %v", command, err)
+		}
 	}
 	return strings.TrimSpace(line)
 }

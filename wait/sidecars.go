@@ -14,6 +14,10 @@ type Sidecar struct {
 	Quit       string // the URL that shuts it down when it gets a POST
 	Token      string // "Header:VARIABLE" if that POST requires a token; may be empty
 
+	// Injected is the field of a pod, as the downward API takes it, that the webhook which
+	// injects the sidecar sets. Empty for a sidecar that is written into the manifest by hand.
+	Injected string
+
 	Note         string // what the user should know about it
 	RefusedHint  string // why nothing may be listening
 	NotReadyHint string // why it may answer but not become ready
@@ -29,6 +33,7 @@ var sidecars = []Sidecar{
 		Ready:      []string{"http://localhost:15020/healthz/ready"},
 		EarlyKnock: "localhost:15021", // Envoy listens there immediately before its workers start
 		Quit:       "http://localhost:15020/quitquitquit",
+		Injected:   "metadata.annotations['sidecar.istio.io/status']",
 		Note:       "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
 		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
 			"http://localhost:15021/healthz/ready follows it",
@@ -42,6 +47,7 @@ var sidecars = []Sidecar{
 		Mesh:         true,
 		Ready:        []string{"http://localhost:4191/ready"},
 		Quit:         "http://localhost:4191/shutdown",
+		Injected:     "metadata.annotations['linkerd.io/proxy-version']",
 		Note:         "Its shutdown endpoint is off since Linkerd 2.16 unless proxy.enableShutdownEndpoint is set. It drains.",
 		RefusedHint:  "Linkerd's proxy may not be injected, or config.linkerd.io/admin-port may have moved port 4191",
 		NotReadyHint: "Linkerd's proxy is up, and waits for its identity: can it reach linkerd-identity?",
@@ -54,6 +60,7 @@ var sidecars = []Sidecar{
 		Mesh:         true,
 		Ready:        []string{"http://localhost:19000/ready"},
 		Quit:         "http://localhost:20600/graceful_shutdown",
+		Injected:     "metadata.annotations['consul.hashicorp.com/connect-inject-status']",
 		Note:         "Ports as consul-k8s sets them; in a pod with several services each has a port of its own. It drains for its grace period.",
 		RefusedHint:  "consul-dataplane may not be injected, or -envoy-admin-bind-port (19000 and up) may be another",
 		NotReadyHint: "Envoy is up without configuration: are the Consul servers reachable, and is the service registered?",
@@ -63,10 +70,12 @@ var sidecars = []Sidecar{
 		// kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md
 		Name: "kuma",
 		Mesh: true,
-		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early. From 2.14
-		// on there is only 9902, which passes on Envoy's LIVE.
+		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early, when 9901
+		// may still refuse. From 2.14 on there is only 9902, which passes on Envoy's LIVE.
 		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
+		EarlyKnock:   "localhost:9901",
 		Quit:         "http://localhost:9901/quitquitquit",
+		Injected:     "metadata.annotations['kuma.io/sidecar-injected']",
 		Note:         "From Kuma 2.14 on it cannot be shut down: use native sidecars.",
 		RefusedHint:  "kuma-sidecar may not be injected, or its ports (9901 up to 2.13, 9902 from 2.14 on) may be others",
 		NotReadyHint: "kuma-dp is up, and its Envoy has no configuration yet: is the control plane reachable?",
@@ -78,6 +87,7 @@ var sidecars = []Sidecar{
 		Ready:        []string{"http://localhost:3500/v1.0/healthz/outbound#status=204"},
 		Quit:         "http://localhost:3500/v1.0/shutdown",
 		Token:        "dapr-api-token:DAPR_API_TOKEN",
+		Injected:     "metadata.labels['dapr.io/sidecar-injected']",
 		Note:         "Its /v1.0/healthz waits for the application, so waiting for that never ends.",
 		RefusedHint:  "daprd may not be injected (dapr.io/enabled), or listen on a Unix socket only",
 		NotReadyHint: "daprd is up, and a component of it is not: see its log",

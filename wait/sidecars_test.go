@@ -199,6 +199,49 @@ func TestSidecarsAnswers(t *testing.T) {
 	}
 }
 
+// Of Kuma's two ports, the one that is to open is knocked at, whatever the other answers:
+// it ends even the longest pause.
+func TestKumaKnock(t *testing.T) {
+	if !inOwnNetwork(t, "") {
+		return
+	}
+	for _, test := range []struct {
+		name    string
+		before  pod // the first probe
+		started pod // after the first knock in vain
+	}{
+		{"up to 2.13, Envoy comes up", pod{"127.0.0.1:9902": {"/ready", 200, "READY"}}, pod{"127.0.0.1:9901": {"/ready", 200, "LIVE\n"}}},
+		{"up to 2.13, kuma-dp and Envoy come up", nil, pod{"127.0.0.1:9901": {"/ready", 200, "LIVE\n"}, "127.0.0.1:9902": {"/ready", 200, "READY"}}},
+		{"from 2.14 on", nil, pod{"127.0.0.1:9902": {"/ready", 200, "LIVE\n"}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			defer test.before.run(t)()
+			stop := func() {}
+			defer func() { stop() }()
+			target := mustParse(t, "kuma")
+			started := false
+			for _, ports := range [][]Prober{target.Knock, target.EarlyKnock} {
+				for i, port := range ports {
+					ports[i] = ProbeFunc(func(ctx context.Context) Answer {
+						answer := port.Probe(ctx)
+						if answer.Outcome == Refused && !started {
+							started = true
+							stop = test.started.run(t)
+						}
+						return answer
+					})
+				}
+			}
+			var knocked []bool
+			policy := Policy{Initial: time.Hour, Max: time.Hour, Observe: func(e Event) { knocked = append(knocked, e.Knocked) }}
+			err := For(withTimeout(t, ample), target, policy)
+			if err != nil || !slices.Equal(knocked, []bool{false, true}) {
+				t.Errorf("%v, knocked %v", err, knocked)
+			}
+		})
+	}
+}
+
 // Istio's Envoy listens on 15021 a moment before the agent says 200. The knock that notices
 // it ends even the longest pause.
 func TestIstioEarlyKnock(t *testing.T) {

@@ -61,7 +61,7 @@ var schemes = map[string]scheme{
 	"mysql":    {port: "3306", prober: newMySQL},
 	"grpc":     {prober: newGRPC},
 	"grpcs":    {options: []string{"ca", "insecure"}, prober: newGRPC},
-	"file":     {path: true, prober: newFile},
+	"file":     {path: true, options: []string{"empty"}, prober: newFile},
 }
 
 // Parse makes a target from the name of a sidecar (see [Sidecars]) or from a URL. This is
@@ -90,6 +90,10 @@ var schemes = map[string]scheme{
 //	ca=/PATH                  a file of PEM certificates to trust instead of the system's;
 //	                          Parse reads it
 //	insecure                  trust any certificate
+//
+// The option of file:
+//
+//	empty                     the file may be empty
 //
 // The host localhost means 127.0.0.1 and ::1. User information in the URL is accepted but
 // never sent. Errors say what is wrong and what to write instead. They show nothing of s,
@@ -188,7 +192,7 @@ func parseName(name string) (Target, error) {
 			return Target{}, err
 		}
 		probers = append(probers, parsed.Prober)
-		target.Knock = append(target.Knock, parsed.Knock...)
+		target.Knock = append(parsed.Knock, target.Knock...) // the last one first: those before it may not exist
 	}
 	if host, port, ok := strings.Cut(sidecar.EarlyKnock, ":"); ok {
 		target.EarlyKnock = []Prober{knock{newEndpoint(host, port)}}

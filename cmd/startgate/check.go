@@ -21,9 +21,7 @@ func (g *gate) check() error {
 	g.checkSettings(table)
 	checkPlan(table, g.current())
 	notes := g.notes()
-	if text := g.skipped(); text != "" {
-		notes = append(notes, text)
-	}
+	notes = append(notes, g.skipped()...)
 	if len(notes) > 0 {
 		fmt.Fprintln(table, "\nNOTES")
 	}

@@ -21,12 +21,11 @@ type waitState struct {
 	last     wait.Answer
 	answered bool // it has answered before
 	injection
-	unset bool // STARTGATE_SIDECAR_STATUS is not set
 }
 
 // hints are asked in this order for what may be the cause, and what to do about it.
 var hints = []func(context.Context, waitState) string{
-	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintDropped,
+	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintTLS, hintDropped,
 }
 
 // hintPatience is how long the search for a hint may take.
@@ -90,8 +89,8 @@ func hintNotInjected(ctx context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
 		return ""
 	}
-	if s.injection == classicSidecar || s.injection == nativeSidecar {
-		return proxyContainer + " was injected, and does not listen yet: see kubectl describe pod, and kubectl logs POD -c " + proxyContainer + ". " +
+	if s.injection == injected || s.injection == nativeIstio {
+		return s.target.Name + " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. " +
 			s.target.Sidecar.RefusedHint
 	}
 	if wait.Redirected(ctx) {
@@ -100,7 +99,7 @@ func hintNotInjected(ctx context.Context, s waitState) string {
 			"where the wait cannot end: see kubectl describe pod"
 	}
 	cure := "Set " + envWaitFor + "=none where it never is"
-	if s.unset && isIstio(s.target) {
+	if s.injection == unknownInjection && isIstio(s.target) {
 		cure = "Set " + envSidecarStatus + " as the README says, or " + envWaitFor + "=none"
 	}
 	return "Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
@@ -183,7 +182,12 @@ func hintFile(_ context.Context, s waitState) string {
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
-	if errors.Is(s.last.Err, fs.ErrPermission) {
+	switch {
+	case strings.HasSuffix(s.last.Detail, ": it is empty"):
+		return "The file is there, and what writes it has not finished or failed (see its log); if the file is to be empty, write #empty after its URL"
+	case strings.HasSuffix(s.last.Detail, ": it is a directory"):
+		return "Name a file in this directory"
+	case errors.Is(s.last.Err, fs.ErrPermission):
 		return "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"
 	}
 	return "What writes this file has not done so: is it running (see its log), does it write to this path, " +
@@ -198,6 +202,19 @@ func hintRefused(_ context.Context, s waitState) string {
 		return "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
 	}
 	return "Nothing listens there: is it running, and is the port right?"
+}
+
+// hintTLS is for a server that speaks TLS and is asked without. It does not give an answer
+// of the target's protocol, except for web servers, which answer 400.
+func hintTLS(ctx context.Context, s waitState) string {
+	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && !strings.Contains(s.last.Detail, ": status 400") {
+		return ""
+	}
+	instead := s.target.AskTLS(ctx)
+	if instead == "" {
+		return ""
+	}
+	return "The server speaks TLS: write " + instead
 }
 
 // hintDropped is for a proxy that accepts a connection in the place of a server that

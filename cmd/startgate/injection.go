@@ -9,66 +9,115 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// injection is what the annotation sidecar.istio.io/status says of the pod.
+// injection is what the pod's annotation says of the sidecars that a webhook injects.
 type injection int
 
 const (
-	unknownInjection injection = iota // not set, or not understood: as if classic
-	notInjected                       // set and empty: the webhook did not annotate the pod
-	classicSidecar                    // istio-proxy is a container beside the application's
-	nativeSidecar                     // istio-proxy is an init container that the kubelet stops
+	unknownInjection injection = iota // not set, or not understood: as if injected
+	notInjected                       // set and empty: no webhook has annotated the pod
+	injected                          // set: the sidecar is a container beside the application's
+	nativeIstio                       // istio is an init container that the kubelet stops
 )
 
 // proxyContainer is the name of Istio's sidecar in a pod.
 const proxyContainer = "istio-proxy"
 
-// injectionOf reads the annotation. The note is a warning about one that cannot be
-// understood.
-func injectionOf(status annotation) (in injection, note string) {
-	if !status.set {
+// isInjectable reports whether a webhook injects the sidecar, and annotates the pod.
+func isInjectable(target wait.Target) bool {
+	return target.Sidecar != nil && target.Sidecar.Injected != ""
+}
+
+// injectionOf reads the annotation of a pod that has these injectable sidecars. The note is
+// a warning about one that cannot be understood.
+func injectionOf(status annotation, sidecars []wait.Target) (in injection, note string) {
+	switch {
+	case !status.set:
 		return unknownInjection, ""
-	}
-	if status.value == "" {
+	case status.value == "":
 		return notInjected, ""
 	}
+	// Istio's lists the containers. The others have no form of their own.
 	var list struct{ Containers, InitContainers []string }
 	err := json.Unmarshal([]byte(status.value), &list)
 	switch {
 	case err == nil && slices.Contains(list.InitContainers, proxyContainer):
-		return nativeSidecar, ""
-	case err == nil && slices.Contains(list.Containers, proxyContainer):
-		return classicSidecar, ""
+		return nativeIstio, ""
+	case err == nil && slices.Contains(list.Containers, proxyContainer),
+		slices.ContainsFunc(sidecars, func(target wait.Target) bool { return !isIstio(target) }):
+		return injected, ""
 	}
 	return unknownInjection, envSidecarStatus + " is not the annotation sidecar.istio.io/status of an injected pod; " +
 		"waiting as if it were. It comes from fieldPath: \"metadata.annotations['sidecar.istio.io/status']\""
 }
 
-// presence is what was seen of the istio of a pod that is said not to be injected.
-type presence struct {
-	absent bool   // there is no sign of it, so nobody waits for it or shuts it down
-	sign   string // what shows that it exists all the same; empty: nothing
+// Signs of a sidecar.
+const (
+	noSign         = ""
+	portAnswers    = "its port answers"
+	redirectToNone = "outbound traffic is redirected to a proxy that does not listen"
+)
+
+// signOf returns what shows that a sidecar exists in a pod that is said not to be injected.
+func signOf(ctx context.Context, target wait.Target) string {
+	switch {
+	case target.Listens(ctx):
+		return portAnswers
+	case target.Sidecar.Mesh && wait.Redirected(ctx):
+		return redirectToNone
+	}
+	return noSign
 }
 
-// lookForIstio finds out whether a pod that is said not to be injected really has no
-// istio. It asks only where the plan has istio, and takes attempt at most.
-func lookForIstio(ctx context.Context, p plan, attempt time.Duration) presence {
-	target := p.istio()
-	if p.injection != notInjected || target == nil {
-		return presence{}
+// look finds out which injectable sidecars a pod has that is said not to be injected. A
+// sign that has gone takes its conclusion back.
+func (g *gate) look(ctx context.Context) error {
+	if g.plan.injection != notInjected {
+		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, attempt)
+	timed, cancel := context.WithTimeout(ctx, time.Duration(g.settings.AttemptTimeout))
 	defer cancel()
-	sign := signOfSidecar(ctx, *target)
-	return presence{absent: sign == "", sign: sign}
+	g.signs = map[string]string{}
+	for _, target := range g.plan.injectable() {
+		g.signs[target.Name] = signOf(timed, target)
+	}
+	return context.Cause(ctx)
 }
 
-// signOfSidecar returns what shows that the sidecar exists, or nothing.
-func signOfSidecar(ctx context.Context, target wait.Target) string {
-	if target.Listens(ctx) {
-		return "its port answers"
+// isAbsent reports whether an injectable sidecar is neither said nor seen to be in the pod.
+func (g *gate) isAbsent(target wait.Target) bool {
+	return g.plan.injection == notInjected && isInjectable(target) && g.signs[target.Name] == noSign
+}
+
+// unservedPatience is how long startgate waits for a proxy that outbound traffic is
+// redirected to, in a pod that is said not to be injected. The redirect may be another
+// mesh's, or no redirect at all: see [wait.Redirected].
+const unservedPatience = 10 * time.Second
+
+// lookAgain is called when a target refuses. It ends the wait for a sidecar in a pod that is
+// said not to be injected, once no sign of it is left.
+func (p *progress) lookAgain(ctx context.Context, end context.CancelCauseFunc) {
+	if p.plan.injection != notInjected || !isInjectable(p.target) {
+		return
 	}
-	if wait.Redirected(ctx) {
-		return "outbound traffic is redirected to a proxy that does not listen"
+	sign := signOf(context.WithoutCancel(ctx), p.target) // a test that is cut short finds no sign
+	switch {
+	case sign == portAnswers:
+		return
+	case sign == noSign:
+		p.log.Info(p.target.Name+" is not waited for: there is no sign of it any more", "after", time.Since(p.began).Round(time.Millisecond))
+	case time.Since(p.began) < p.unserved():
+		return
+	default:
+		p.log.Warn(p.target.Name+" is not waited for: "+sign+", and "+envSidecarStatus+" is empty", "after", time.Since(p.began).Round(time.Millisecond))
 	}
-	return ""
+	p.signs[p.target.Name] = noSign
+	end(wait.ErrAbsent)
+}
+
+// unserved is unservedPatience, or less when the whole wait may not take so long.
+func (p *progress) unserved() time.Duration {
+	if limit := time.Duration(p.settings.Timeout); limit > 0 {
+		return min(unservedPatience, limit/2)
+	}
+	return unservedPatience
 }

@@ -8,7 +8,7 @@ import (
 )
 
 // plan is what startgate intends to do, from the settings alone. What becomes of it
-// depends on what is in the pod: see [plan.withoutIstio] and [plan.mode].
+// depends on what is in the pod: see [plan.without] and [plan.mode].
 type plan struct {
 	targets   []wait.Target // to wait for, in this order
 	quits     []wait.Target // to shut down after the application
@@ -21,18 +21,17 @@ type plan struct {
 // makePlan makes the plan of a run that starts an application or, for --wait, does not.
 func makePlan(s settings, application bool) plan {
 	p := plan{targets: s.WaitFor}
+	if application {
+		p.quits, p.supervise = s.Quit, bool(s.Supervise)
+	}
 	var note string
-	if p.injection, note = injectionOf(s.SidecarStatus); note != "" {
+	if p.injection, note = injectionOf(s.SidecarStatus, p.injectable()); note != "" {
 		p.notes = append(p.notes, note)
 	}
-	if !application {
-		return p
+	if p.injection == nativeIstio {
+		p.dropQuits(isIstio, "istio is a native sidecar, which the kubelet stops")
 	}
-	p.quits, p.supervise = s.Quit, bool(s.Supervise)
-	if p.injection == nativeSidecar {
-		p.dropQuit("istio is a native sidecar, which the kubelet stops")
-	}
-	if p.injection == unknownInjection && !s.SidecarStatus.set && slices.ContainsFunc(p.quits, isIstio) {
+	if !s.SidecarStatus.set && slices.ContainsFunc(p.quits, isIstio) {
 		p.notes = append(p.notes, envQuit+" has istio and "+envSidecarStatus+" is not set, so where nothing is injected the end is delayed. "+
 			"Add to the container's env:\n"+manifestLines)
 	}
@@ -44,28 +43,24 @@ const manifestLines = `- name: STARTGATE_SIDECAR_STATUS
   valueFrom:
     fieldRef: {fieldPath: "metadata.annotations['sidecar.istio.io/status']"}`
 
-// withoutIstio returns the plan for a pod that has no istio.
-func (p plan) withoutIstio() plan {
-	p.targets = slices.DeleteFunc(slices.Clone(p.targets), isIstio)
-	p.dropQuit("the pod is not injected")
+// injectable returns the sidecars of the plan that a webhook injects.
+func (p plan) injectable() []wait.Target {
+	all := slices.Concat(p.targets, p.quits)
+	return slices.DeleteFunc(all, func(target wait.Target) bool { return !isInjectable(target) })
+}
+
+// without returns the plan for a pod that does not have some of the sidecars.
+func (p plan) without(absent func(wait.Target) bool) plan {
+	p.targets = slices.DeleteFunc(slices.Clone(p.targets), absent)
+	p.dropQuits(absent, "the pod is not injected")
 	return p
 }
 
-// dropQuit leaves istio's shutdown out, for this reason.
-func (p *plan) dropQuit(reason string) {
-	if slices.ContainsFunc(p.quits, isIstio) {
-		p.quits, p.noQuits = slices.DeleteFunc(slices.Clone(p.quits), isIstio), reason
+// dropQuits leaves the shutdown of some sidecars out, for this reason.
+func (p *plan) dropQuits(which func(wait.Target) bool, reason string) {
+	if slices.ContainsFunc(p.quits, which) {
+		p.quits, p.noQuits = slices.DeleteFunc(slices.Clone(p.quits), which), reason
 	}
-}
-
-// istio returns the target that the annotation is about, nil when the plan has none.
-func (p plan) istio() *wait.Target {
-	for _, list := range [][]wait.Target{p.targets, p.quits} {
-		if i := slices.IndexFunc(list, isIstio); i >= 0 {
-			return &list[i]
-		}
-	}
-	return nil
 }
 
 func isIstio(target wait.Target) bool {

@@ -48,10 +48,10 @@ func codesTable() [][]string {
 }
 
 func sidecarsTable() [][]string {
-	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer", "shut down at", "if it does not accept that"}}
+	rows := [][]string{{"name", "ready URL", "also knocked at", "if it does not answer", "shut down at", "if it does not accept that", "was injected if the pod has"}}
 	for _, s := range wait.Sidecars() {
 		ready := markdown.Code(strings.Join(s.Ready, "` or `"))
-		rows = append(rows, []string{markdown.Code(s.Name), ready, markdown.Code(s.EarlyKnock), cmp.Or(s.RefusedHint, s.Note), markdown.Code(s.Quit), s.QuitHint})
+		rows = append(rows, []string{markdown.Code(s.Name), ready, markdown.Code(s.EarlyKnock), cmp.Or(s.RefusedHint, s.Note), markdown.Code(s.Quit), s.QuitHint, markdown.Code(s.Injected)})
 	}
 	return rows
 }

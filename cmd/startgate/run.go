@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"os"
 	"slices"
 	"time"
@@ -27,8 +28,8 @@ type gate struct {
 	metrics  *metrics     // nil: none
 	program  string       // to start, as the user wrote it; empty: none
 
-	presence presence        // what was seen of a sidecar that should not be there
-	answered map[string]bool // the targets that have answered, by name
+	signs    map[string]string // of injectable sidecars, by name, in a pod that is said not to be injected
+	answered map[string]bool   // the targets that have answered, by name
 	waited   waitStats
 }
 
@@ -86,12 +87,7 @@ func withNotes(err error, notes []string) error {
 }
 
 // current returns the plan as far as what was seen of the pod leaves it.
-func (g *gate) current() plan {
-	if g.presence.absent {
-		return g.plan.withoutIstio()
-	}
-	return g.plan
-}
+func (g *gate) current() plan { return g.plan.without(g.isAbsent) }
 
 // start waits and hands over to the program with these arguments. However that ends,
 // the sidecars are shut down.
@@ -145,7 +141,7 @@ func (g *gate) find() (path string, err error) {
 // application will have forwarded.
 func (g *gate) prepare() error {
 	err := g.signals.Do(context.Background(), g.look)
-	if text := g.skipped(); text != "" {
+	for _, text := range g.skipped() {
 		g.log.Info(text)
 	}
 	for _, note := range g.notes() {
@@ -159,25 +155,24 @@ func (g *gate) prepare() error {
 	return err
 }
 
-// look finds out what is in the pod, which may take half a second.
-func (g *gate) look(ctx context.Context) error {
-	g.presence = lookForIstio(ctx, g.plan, time.Duration(g.settings.AttemptTimeout))
-	return context.Cause(ctx)
-}
-
-// skipped says what is not waited for, and why; nothing when all is.
-func (g *gate) skipped() string {
-	if !g.presence.absent {
-		return ""
+// skipped says what is not waited for, and why.
+func (g *gate) skipped() []string {
+	var texts []string
+	for _, name := range slices.Sorted(maps.Keys(g.signs)) {
+		if g.signs[name] == noSign {
+			texts = append(texts, name+" is not waited for: the pod is not injected ("+envSidecarStatus+" is empty)")
+		}
 	}
-	return "istio is not waited for: the pod is not injected (" + envSidecarStatus + " is empty)"
+	return texts
 }
 
 // notes returns all warnings.
 func (g *gate) notes() []string {
 	notes := slices.Clone(g.plan.notes)
-	if g.presence.sign != "" {
-		notes = append(notes, "the pod seems to have istio although "+envSidecarStatus+" is empty: "+g.presence.sign)
+	for _, name := range slices.Sorted(maps.Keys(g.signs)) {
+		if sign := g.signs[name]; sign != noSign {
+			notes = append(notes, "the pod seems to have "+name+" although "+envSidecarStatus+" is empty: "+sign)
+		}
 	}
 	if note, ok := g.current().userNote(os.Getuid()); ok {
 		notes = append(notes, note)

@@ -27,7 +27,7 @@ type settings struct {
 	OnTimeout      onTimeout        `split_words:"true" default:"fail" desc:"fail: exit with 124; start: run the application anyway"`
 	AttemptTimeout positiveDuration `split_words:"true" default:"3s" desc:"for one probe"`
 	BackoffMax     positiveDuration `split_words:"true" default:"500ms" desc:"the longest pause between probes"`
-	SidecarStatus  annotation       `split_words:"true" desc:"the pod's annotation sidecar.istio.io/status; set and empty means not injected, and istio is not waited for"`
+	SidecarStatus  annotation       `split_words:"true" desc:"the pod's annotation sidecar.istio.io/status, or what another mesh sets; set and empty means not injected, and the mesh's sidecar is not waited for"`
 	AbsentAfter    duration         `split_words:"true" default:"0s" desc:"treat a named sidecar as absent after nothing has listened on its ports for this long; 0: never"`
 	Quit           quits            `split_words:"true" desc:"sidecars to shut down after the application: names or URLs of this machine, comma separated"`
 	QuitOn         quitOn           `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`

@@ -70,8 +70,8 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
+		case g.isAbsent(target):
 		case errors.Is(err, wait.ErrAbsent):
-			g.answered[target.Name] = true // so that its shutdown does not wait for it to start
 			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.settings.AbsentAfter))
 		case errors.As(err, &timeout):
 			return p.onTimeout(ctx, timeout)
@@ -102,16 +102,23 @@ func (p *progress) wait(ctx context.Context) error {
 		attrs = append(attrs, "timeout", timeout)
 	}
 	p.log.Info("waiting for "+p.target.Name, attrs...)
+	ctx, end := context.WithCancelCause(ctx)
 	logging, stop := context.WithCancel(ctx)
 	var logger sync.WaitGroup
 	logger.Go(func() { p.logMilestones(logging) })
 	defer logger.Wait()
+	defer end(nil)
 	defer stop()
 	return wait.For(ctx, p.target, wait.Policy{
 		Max:         time.Duration(p.settings.BackoffMax),
 		Attempt:     time.Duration(p.settings.AttemptTimeout),
 		AbsentAfter: time.Duration(p.settings.AbsentAfter),
-		Observe:     p.observe,
+		Observe: func(e wait.Event) {
+			p.observe(e)
+			if e.Answer.Outcome == wait.Refused {
+				p.lookAgain(ctx, end)
+			}
+		},
 	})
 }
 
@@ -152,7 +159,7 @@ func (g *gate) withProgramAndHint(err error, hint string) error {
 func (p *progress) state() waitState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return waitState{p.target, p.last, p.answered, p.plan.injection, !p.settings.SidecarStatus.set}
+	return waitState{p.target, p.last, p.answered, p.plan.injection}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.

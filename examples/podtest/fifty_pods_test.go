@@ -32,14 +32,14 @@ func TestFiftyPodsAtOnce(t *testing.T) {
 	pods := startPods(t, inject(podFromFile(t, "deployment/deployment.yaml"), holdReady...), podsAtOnce)
 	t.Logf("%d pods were started in %v", podsAtOnce, time.Since(began).Round(time.Millisecond))
 
-	sidecars := make([]int, len(pods))
-	for i, p := range pods {
+	var sidecars []string
+	for _, p := range pods {
 		p.waitForLog("app", "is not ready yet", 1)
 		p.waitForLog("istio-proxy", "listens", 1)
-		sidecars[i] = p.state("istio-proxy").Pid
+		sidecars = append(sidecars, p.container("istio-proxy").id)
 	}
-	for _, pid := range sidecars {
-		if err := syscall.Kill(pid, syscall.SIGUSR2); err != nil {
+	for _, sidecar := range host.states(t, sidecars...) {
+		if err := syscall.Kill(sidecar.Pid, syscall.SIGUSR2); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -65,10 +65,9 @@ func startPods(t testing.TB, manifest object, n int) []*pod {
 		t.Fatal(err)
 	}
 	var (
-		pods     []*pod
-		messages []map[string]string
-		names    []string
-		files    [podmen]strings.Builder
+		pods  []*pod
+		names []string
+		files [podmen]strings.Builder
 	)
 	for i := range n {
 		p := &pod{TB: t, name: fmt.Sprintf("fifty-%d", podsStarted.Add(1)), policy: "Always", containers: map[string]*container{}}
@@ -77,17 +76,19 @@ func startPods(t testing.TB, manifest object, n int) []*pod {
 			t.Fatal(err)
 		}
 		adapted := deepCopy(t, manifest)
-		messages = append(messages, p.adapt(adapted, own))
+		p.adapt(adapted, own)
 		text, err := json.Marshal(adapted)
 		if err != nil {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&files[i%podmen], "---\n%s\n", text)
 		pods, names = append(pods, p), append(names, p.name)
-		t.Cleanup(p.remove)
 	}
-	// A pod that runs is removed in seconds, one that was killed at once.
-	t.Cleanup(func() { _, _ = host.run("podman", append([]string{"pod", "kill"}, names...)...) })
+	t.Cleanup(func() {
+		// A pod that runs is removed in seconds, one that was killed at once.
+		_, _ = host.run("podman", append([]string{"pod", "kill"}, names...)...)
+		removePods(t, pods...)
+	})
 
 	var errs [podmen]error
 	var started sync.WaitGroup
@@ -104,8 +105,6 @@ func startPods(t testing.TB, manifest object, n int) []*pod {
 	if err := errors.Join(errs[:]...); err != nil {
 		t.Fatal(err)
 	}
-	for i, p := range pods {
-		p.findContainers(messages[i])
-	}
+	findContainers(t, pods...)
 	return pods
 }

@@ -23,7 +23,10 @@ const (
 	pauseImage     = "localhost/pause:1"
 )
 
-// busyboxFiles begins a Dockerfile whose image has busybox.
+// releaseArgs are what a release passes to the build of startgateImage.
+var releaseArgs = []string{"--build-arg", "VERSION=v1.2.3", "--build-arg", "REVISION=abc"}
+
+// busyboxFiles is the Dockerfile of an image that has busybox.
 const busyboxFiles = `
 FROM scratch
 COPY busybox /bin/busybox
@@ -33,7 +36,8 @@ RUN mkdir -p /tmp && chmod 1777 /tmp
 
 // golangFiles is a Dockerfile for as much of the golang image as this repository's
 // Dockerfiles use. Go itself and its caches are mounted.
-const golangFiles = busyboxFiles + `
+const golangFiles = `
+FROM ` + busyboxImage + `
 RUN mkdir -p /cache /go /usr/local/go
 ENV PATH=/usr/local/go/bin:/bin GOPATH=/go GOCACHE=/cache GOTOOLCHAIN=local
 `
@@ -45,7 +49,8 @@ ENTRYPOINT ["/startgate", "--"]
 `
 
 // pauseFiles is the Dockerfile of the container that holds a pod's network.
-const pauseFiles = busyboxFiles + `
+const pauseFiles = `
+FROM ` + busyboxImage + `
 ENTRYPOINT ["/bin/sh", "-c", "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait; done"]
 `
 
@@ -69,16 +74,19 @@ func (n *node) buildImages() error {
 	if out, err := exec.Command("go", "mod", "download").CombinedOutput(); err != nil {
 		return fmt.Errorf("go mod download: %w\n%s", err, out)
 	}
-	for _, image := range []struct{ name, dockerfile, context string }{
-		{pauseImage, pauseFiles, n.file("context")},
-		{busyboxImage, busyboxFiles, n.file("context")},
-		{golangImage, golangFiles, n.file("context")},
-		{startgateImage, "../Dockerfile", ".."},
-		{appImage, "app/Dockerfile", ".."},
-		{standinImage, "standin/Dockerfile", ".."},
-		{shellImage, shellFiles, n.file("context")},
+	for _, image := range []struct {
+		name, dockerfile, context string
+		options                   []string
+	}{
+		{busyboxImage, busyboxFiles, n.file("context"), nil},
+		{pauseImage, pauseFiles, n.file("context"), nil},
+		{golangImage, golangFiles, n.file("context"), nil},
+		{startgateImage, "../Dockerfile", "..", releaseArgs},
+		{appImage, "app/Dockerfile", "..", nil},
+		{standinImage, "standin/Dockerfile", "..", nil},
+		{shellImage, shellFiles, n.file("context"), nil},
 	} {
-		if _, err := n.buildImage(image.name, image.dockerfile, image.context); err != nil {
+		if _, err := n.buildImage(image.name, image.dockerfile, image.context, image.options...); err != nil {
 			return err
 		}
 	}

@@ -123,7 +123,7 @@ var endings = []tableRow{
 		tableCell{
 			text:    "code 128+n; the sidecar is shut down; the pod becomes Failed",
 			app:     "echo working",
-			sidecar: []string{"--hold-ready"},
+			sidecar: holdReady,
 			do:      endWaitByTERM,
 			want: outcome{
 				phase: "Failed", code: 143, quit: asked, log: []string{"ended by SIGTERM"},
@@ -133,7 +133,7 @@ var endings = []tableRow{
 		tableCell{
 			text:    "code 128+n; the sidecar is not shut down; the container is restarted, and waits again",
 			app:     "echo working",
-			sidecar: []string{"--hold-ready"},
+			sidecar: holdReady,
 			do: func(p *pod) {
 				endWaitByTERM(p)
 				p.waitForLog("app", "waiting for istio", 2)
@@ -151,14 +151,14 @@ var endings = []tableRow{
 			text:     "code 124; the sidecar is shut down; the pod becomes Failed",
 			settings: []string{"STARTGATE_TIMEOUT=1s"},
 			app:      "echo working",
-			sidecar:  []string{"--hold-ready"},
+			sidecar:  holdReady,
 			want:     timedOut(outcome{phase: "Failed", code: 124, quit: asked}),
 		},
 		tableCell{
 			text:     "code 124; the sidecar is not shut down; the container is restarted, and waits again",
 			settings: []string{"STARTGATE_TIMEOUT=1s"},
 			app:      "echo working",
-			sidecar:  []string{"--hold-ready"},
+			sidecar:  holdReady,
 			do: func(p *pod) {
 				p.waitForLog("app", logNotAsked, 1)
 				p.letBecomeReady("istio-proxy")

@@ -73,7 +73,8 @@ func (p *pod) checkOutcome(want outcome) {
 	} else {
 		p.waitForEnd()
 	}
-	app, sidecar := p.state("app"), p.state("istio-proxy")
+	states := p.states()
+	app, sidecar := states["app"], states["istio-proxy"]
 	restarted := app.Restarts == want.restarts || want.restarts < 0 && app.Restarts >= -want.restarts
 	if want.code == anyCode {
 		want.code = app.ExitCode

@@ -101,6 +101,7 @@ func TestLinkerdRefusesShutdown(t *testing.T) {
 	t.Parallel()
 	settings := []string{"STARTGATE_WAIT_FOR=linkerd", "STARTGATE_QUIT=linkerd", "STARTGATE_QUIT_TIMEOUT=1m"}
 	manifest := shellPod("job", "Never", settings, "echo working")
+	removeNamed(t, containerIn(t, manifest, "app"), "env", "STARTGATE_SIDECAR_STATUS") // it is Istio's annotation
 	addContainer(manifest, standin("linkerd-proxy", "linkerd", "--shutdown-endpoint=false"))
 	p := startPod(t, manifest)
 	p.waitForExit("app")

@@ -1,7 +1,6 @@
 package podtest
 
-// Helpers: the programs under internal/. They are modules of their own, so that startgate
-// does not depend on Kubernetes.
+// Helpers: the programs under internal/, which are modules of their own.
 
 import (
 	"bytes"

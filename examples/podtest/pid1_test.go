@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -69,8 +68,9 @@ func TestExitCodes(t *testing.T) {
 			}
 			p := startPod(t, manifest)
 			p.waitForEnd()
+			states := p.states()
 			for _, code := range codes {
-				if got := p.state(fmt.Sprintf("exits-%d", code)).ExitCode; got != code {
+				if got := states[fmt.Sprintf("exits-%d", code)].ExitCode; got != code {
 					t.Errorf("%d became %d", code, got)
 				}
 			}
@@ -162,25 +162,6 @@ func TestRestrictedContainer(t *testing.T) {
 				"CapBnd:\t0000000000000000", "NoNewPrivs:\t1", "/written: Read-only file system")
 			if isFirst := strings.Contains(p.log("app"), "\n1\n"); isFirst != (mode == "replace") {
 				t.Errorf("the application is PID 1: %t", isFirst)
-			}
-		})
-	}
-}
-
-// The exit code is 128+9 if the supervised application is killed, and if PID 1 is.
-func TestExitCodeAfterKILL(t *testing.T) {
-	needPods(t)
-	for name, script := range map[string]string{"application": "kill -KILL $$", "container": worksForever} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			p := startPod(t, singlePod(modes["supervise"], script))
-			if name == "container" {
-				p.waitForLog("app", "working", 1)
-				p.signal("app", syscall.SIGKILL)
-			}
-			p.waitForEnd()
-			if s := p.state("app"); s.ExitCode != 137 {
-				t.Errorf("code %d, want 137", s.ExitCode)
 			}
 		})
 	}

@@ -30,7 +30,7 @@ func (p *pod) answers(name string, port int, path string) bool {
 // outside.
 func (p *pod) get(name string, port int, path string) (string, error) {
 	p.Helper()
-	network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.state(name).Pid))
+	network, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", p.networkPid(name)))
 	if err != nil {
 		return "", err
 	}
@@ -71,11 +71,21 @@ func get(addr, path string) (string, error) {
 	return string(text), err
 }
 
+// networkPid returns a process in the pod's network: the first one of this container, which
+// must not have been restarted. podman is asked only once, because requests are repeated.
+func (p *pod) networkPid(name string) int {
+	p.Helper()
+	if p.pid == 0 {
+		p.pid = p.state(name).Pid
+	}
+	return p.pid
+}
+
 // listens reports whether a port of the pod accepts connections.
 func (p *pod) listens(name string, port int) bool {
 	p.Helper()
 	for _, table := range []string{"tcp", "tcp6"} {
-		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", p.state(name).Pid, table))
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/net/%s", p.networkPid(name), table))
 		// sl local_address rem_address st: 0A is LISTEN
 		if err == nil && regexp.MustCompile(fmt.Sprintf(`:%04X [0-9A-F]+:0000 0A `, port)).Match(text) {
 			return true

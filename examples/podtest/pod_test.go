@@ -8,8 +8,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -28,10 +30,12 @@ const (
 // pod is a pod that was started.
 type pod struct {
 	testing.TB
-	id, name   string
-	policy     string // its restartPolicy
-	stopped    bool   // nothing is restarted any more
+	name       string
+	policy     string            // its restartPolicy
+	stopped    bool              // nothing is restarted any more
+	messages   map[string]string // the file of each container's termination message
 	containers map[string]*container
+	pid        int // see networkPid
 }
 
 // container is a container of a pod.
@@ -59,7 +63,7 @@ func startPod(t testing.TB, manifest object) *pod {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	messages := p.adapt(manifest, dir)
+	p.adapt(manifest, dir)
 	text, err := json.Marshal(manifest)
 	if err != nil {
 		t.Fatal(err)
@@ -68,15 +72,15 @@ func startPod(t testing.TB, manifest object) *pod {
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(p.remove)
+	t.Cleanup(func() { removePods(t, p) })
 	host.podman(t, "play", "kube", "--network", "none", file)
-	p.findContainers(messages)
+	findContainers(t, p)
 	return p
 }
 
-// adapt changes a manifest so that podman runs it as a kubelet would. It returns the
-// files that have the containers' termination messages; they are in dir.
-func (p *pod) adapt(manifest object, dir string) map[string]string {
+// adapt changes a manifest so that podman runs it as a kubelet would. Volumes and
+// termination messages are in dir.
+func (p *pod) adapt(manifest object, dir string) {
 	metadata, spec := at(manifest, "metadata").(object), at(manifest, "spec").(object)
 	metadata["name"] = p.name
 	containers := append(list(spec, "containers"), list(spec, "initContainers")...)
@@ -101,23 +105,22 @@ func (p *pod) adapt(manifest object, dir string) map[string]string {
 		delete(volume, "emptyDir")
 		volume["hostPath"] = object{"path": path, "type": "Directory"}
 	}
-	messages := map[string]string{}
+	p.messages = map[string]string{}
 	for _, c := range containers {
 		mounts, _ := c["volumeMounts"].([]any)
 		name := c["name"].(string)
-		messages[name] = filepath.Join(dir, name)
-		if err := errors.Join(os.WriteFile(messages[name], nil, 0o600), os.Chmod(messages[name], 0o666)); err != nil {
+		p.messages[name] = filepath.Join(dir, name)
+		if err := errors.Join(os.WriteFile(p.messages[name], nil, 0o600), os.Chmod(p.messages[name], 0o666)); err != nil {
 			p.Fatal(err)
 		}
 		volume := "message-" + name
-		volumes = append(volumes, object{"name": volume, "hostPath": object{"path": messages[name], "type": "File"}})
+		volumes = append(volumes, object{"name": volume, "hostPath": object{"path": p.messages[name], "type": "File"}})
 		c["volumeMounts"] = append(mounts, object{"name": volume, "mountPath": "/dev/termination-log"})
 		c["imagePullPolicy"] = "Never"
 		delete(c, "ports")         // podman would open them on this machine
 		delete(c, "livenessProbe") // podman would need systemd for it
 	}
 	spec["volumes"] = volumes
-	return messages
 }
 
 // resolveEnv replaces, in a container's variables, fields of the pod's metadata and
@@ -153,37 +156,46 @@ func metadataField(metadata object, path string) string {
 	return text
 }
 
-// findContainers finds the pod's containers and their logs.
-func (p *pod) findContainers(messages map[string]string) {
-	p.Helper()
-	p.id = host.ask(p, "pod", "inspect", "--format", "{{.Id}}", p.name)
-	for _, line := range strings.Split(host.ask(p, "ps", "--all", "--no-trunc", "--filter", "pod="+p.id,
-		"--format", "{{.ID}} {{.Names}} {{.IsInfra}}"), "\n") {
-		var id, name string
-		var infra bool
-		if _, err := fmt.Sscan(line, &id, &name, &infra); err != nil {
-			p.Fatalf("%q: %v", line, err)
-		}
-		if infra {
-			continue
-		}
-		name = strings.TrimPrefix(name, p.name+"-")
-		p.containers[name] = &container{
-			id:      id,
-			log:     host.file(filepath.Join("graph", "vfs-containers", id, "userdata", "ctr.log")),
-			message: messages[name],
+// findContainers finds the containers of these pods, and their logs.
+func findContainers(t testing.TB, pods ...*pod) {
+	t.Helper()
+	args := []string{"ps", "--all", "--no-trunc", "--format", "{{.Names}} {{.ID}}"}
+	for _, p := range pods {
+		args = append(args, "--filter", "pod="+p.name)
+	}
+	ids := map[string]string{}
+	for line := range strings.Lines(host.ask(t, args...)) {
+		name, id, _ := strings.Cut(strings.TrimSpace(line), " ")
+		ids[name] = id
+	}
+	for _, p := range pods {
+		for name, message := range p.messages {
+			id, found := ids[p.name+"-"+name]
+			if !found {
+				t.Fatalf("%s has no container %s", p.name, name)
+			}
+			p.containers[name] = &container{
+				id:      id,
+				log:     host.file(filepath.Join("graph", host.driver+"-containers", id, "userdata", "ctr.log")),
+				message: message,
+			}
 		}
 	}
 }
 
-func (p *pod) remove() {
-	if p.Failed() {
-		for name := range p.containers {
-			p.Logf("%s of %s:\n%s", name, p.name, p.log(name))
+// removePods removes pods. If the test has failed, it shows their logs.
+func removePods(t testing.TB, pods ...*pod) {
+	args := []string{"pod", "rm", "--force", "--time", "0", "--ignore"}
+	for _, p := range pods {
+		if t.Failed() {
+			for name := range p.containers {
+				t.Logf("%s of %s:\n%s", name, p.name, p.log(name))
+			}
 		}
+		args = append(args, p.name)
 	}
-	if _, err := host.run("podman", "pod", "rm", "--force", "--time", "0", "--ignore", p.name); err != nil {
-		p.Error(err)
+	if _, err := host.run("podman", args...); err != nil {
+		t.Error(err)
 	}
 }
 
@@ -229,22 +241,47 @@ type state struct {
 	Pid      int // on the host
 }
 
+// states returns the states of containers by their IDs.
+func (n *node) states(t testing.TB, ids ...string) []state {
+	t.Helper()
+	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
+	lines := json.NewDecoder(strings.NewReader(n.ask(t, append([]string{"inspect", "--format", format}, ids...)...)))
+	states := make([]state, len(ids))
+	for i := range states {
+		if err := lines.Decode(&states[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return states
+}
+
+// states returns the states of all containers by their names.
+func (p *pod) states() map[string]state {
+	p.Helper()
+	names := slices.Sorted(maps.Keys(p.containers))
+	var ids []string
+	for _, name := range names {
+		ids = append(ids, p.containers[name].id)
+	}
+	states := map[string]state{}
+	for i, s := range host.states(p, ids...) {
+		states[names[i]] = s
+	}
+	return states
+}
+
+// state returns the state of one container.
 func (p *pod) state(name string) state {
 	p.Helper()
-	const format = `{"Running":{{.State.Running}},"ExitCode":{{.State.ExitCode}},"Restarts":{{.RestartCount}},"Pid":{{.State.Pid}}}`
-	var s state
-	if err := json.Unmarshal([]byte(host.ask(p, "inspect", "--format", format, p.container(name).id)), &s); err != nil {
-		p.Fatal(err)
-	}
-	return s
+	p.container(name)
+	return p.states()[name]
 }
 
 // waitForEnd waits until all containers have exited, and none will be restarted.
 func (p *pod) waitForEnd() {
 	p.Helper()
-	eventually(p, "all containers of "+p.name+" have exited", func() bool {
-		for name := range p.containers {
-			s := p.state(name)
+	p.waitForStates("all containers have exited", func(states map[string]state) bool {
+		for _, s := range states {
 			restarts := p.policy == "Always" || p.policy == "OnFailure" && s.ExitCode != 0
 			if s.Running || restarts && !p.stopped {
 				return false
@@ -257,7 +294,29 @@ func (p *pod) waitForEnd() {
 // waitForExit waits until a container has exited.
 func (p *pod) waitForExit(name string) {
 	p.Helper()
-	eventually(p, name+" of "+p.name+" has exited", func() bool { return !p.state(name).Running })
+	p.container(name)
+	p.waitForStates(name+" has exited", func(states map[string]state) bool { return !states[name].Running })
+}
+
+// waitForStates waits until f returns true for the states of the containers. It asks podman
+// again when a container's process has exited, or after half a second: podman needs the
+// processor more than the pods do.
+func (p *pod) waitForStates(what string, f func(map[string]state) bool) {
+	p.Helper()
+	eventually(p, p.name+": "+what, func() bool {
+		states := p.states()
+		if f(states) {
+			return true
+		}
+		for next := time.Now().Add(500 * time.Millisecond); time.Now().Before(next); time.Sleep(20 * time.Millisecond) {
+			for _, s := range states {
+				if s.Running && syscall.Kill(s.Pid, 0) != nil {
+					return false
+				}
+			}
+		}
+		return false
+	})
 }
 
 // signal sends a signal to the first process of a container. It does not use podman,
@@ -286,8 +345,7 @@ func (p *pod) stop(grace time.Duration) {
 func (p *pod) phase() string {
 	p.Helper()
 	failed := false
-	for name := range p.containers {
-		s := p.state(name)
+	for _, s := range p.states() {
 		if s.Running || p.policy == "Always" {
 			return "Running"
 		}

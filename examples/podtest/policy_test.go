@@ -2,8 +2,7 @@
 
 package podtest
 
-// The admission policies of the fleet example: what they change and refuse, and that a
-// pod they have changed waits.
+// The admission policies of the fleet example: what they change and what they refuse.
 
 import (
 	"encoding/json"
@@ -135,7 +134,8 @@ func TestPolicyRefuses(t *testing.T) {
 	}
 }
 
-// The policy and the Kustomize component make the same pod.
+// The policy and the Kustomize component make the same pod, which waits: TestKustomizePods
+// runs it.
 func TestPolicyMatchesKustomize(t *testing.T) {
 	t.Parallel()
 	base, overlay := kustomizeBuild(t, "fleet/kustomize/base"), kustomizeBuild(t, "fleet/kustomize/overlay")
@@ -144,18 +144,6 @@ func TestPolicyMatchesKustomize(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkEqual(t, "the pod", admitted["spec"], podOfWorkload(t, overlay["web"])["spec"])
-}
-
-// A pod that the policy has changed, and then Istio's webhook, waits for the sidecar.
-func TestPolicyPods(t *testing.T) {
-	needPods(t)
-	t.Parallel()
-	base := kustomizeBuild(t, "fleet/kustomize/base")
-	admitted, err := admit(t, labelled(podOfWorkload(t, base["web"]), ""))
-	if err != nil {
-		t.Fatal(err)
-	}
-	checkWebWaits(t, admitted, "replace")
 }
 
 // Kyverno's policies have the same expressions as the API server's, which the other tests

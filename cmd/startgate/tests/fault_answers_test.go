@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// forever sends this until nobody takes it any more.
+// forever sends this until the connection is closed.
 func forever(head, more string, pause time.Duration) reply {
 	return func(_ *sidecar, conn net.Conn) {
 		_, err := conn.Write([]byte(head))
@@ -40,7 +40,7 @@ func hostileAnswers(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+			inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 				a := newSidecar(t, agentAddr)
 				a.answer = test.answer
 				a.listen()
@@ -49,8 +49,8 @@ func hostileAnswers(t *testing.T) {
 				ended.untilLog(test.says)
 				p.untilLog(test.says)
 				ended.stopsWaiting()
-				if mode == quitsIstio { // the one that ended told it, and it is gone
-					a.wasTold(1)
+				if mode == modeQuit { // the one that ended told it, and it is gone
+					a.checkQuits(1)
 					a.listen()
 				}
 				a.getReady(0)

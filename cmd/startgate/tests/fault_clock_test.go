@@ -37,11 +37,11 @@ func clockSteps(t *testing.T) {
 	for _, test := range []struct {
 		mode string
 		open bool // whether the target gets ready in the end
-	}{{replaces, true}, {supervises, true}, {replaces, false}} {
+	}{{modeReplace, true}, {modeSupervise, true}, {modeReplace, false}} {
 		t.Run(map[bool]string{true: "ready ", false: "never ready "}[test.open]+test.mode, func(t *testing.T) {
 			t.Parallel()
 			target := startSidecar(t, "")
-			settings := []string{test.mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms", "LOG_LEVEL=debug", "TIMEOUT=3s"}
+			settings := []string{test.mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms", "LOG_LEVEL=debug", "TIMEOUT=6s"}
 			if test.open {
 				settings = append(settings[:len(settings)-1], "TIMEOUT=30m") // less than what the clock is set
 			}
@@ -52,15 +52,21 @@ func clockSteps(t *testing.T) {
 			p.gate = p.childOf(p.pid(), binary)
 			_ = launcher.Signal(unix.SIGUSR1)
 			eventually(t, "the clock to go forward", func() bool { return p.lastTime().Sub(began) > hour })
-			target.isAskedAgain()
+			target.untilAskedAgain()
 			_ = launcher.Signal(unix.SIGUSR2)
 			eventually(t, "the clock to come back", func() bool { return time.Since(began)+time.Minute > p.lastTime().Sub(began) })
 			_ = launcher.Signal(unix.SIGUSR2)
 			eventually(t, "the clock to go back", func() bool { return began.Sub(p.lastTime()) > hour })
-			target.isAskedAgain()
+			target.untilAskedAgain()
 			if !test.open {
 				p.ends(codeTimeout)
-				p.logHas("not ready after 3")
+				found := regexp.MustCompile(`not ready after (\S+) `).FindStringSubmatch(p.log.String())
+				if found == nil {
+					p.Fatalf("the log does not say for how long it waited")
+				}
+				if took, err := time.ParseDuration(found[1]); err != nil || took < 6*time.Second || took > 6*time.Second+soon {
+					p.Errorf("waited for %v, %v, want 6s", took, err)
+				}
 				return
 			}
 			target.getReady(0)

@@ -78,7 +78,7 @@ func (g *cgroup) limitCPU() {
 }
 
 func littleCPU(t *testing.T) {
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		cpu := newCgroup(t, "cpu")
 		cpu.limitCPU()
 		never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
@@ -95,9 +95,9 @@ func littleCPU(t *testing.T) {
 		p := startFault(t, settings, cpu.enter()...)
 		p.runsOnce()
 		t.Logf("both done after %v", time.Since(began))
-		if mode == quitsIstio {
-			never.wasTold(1)
-			a.wasTold(1)
+		if mode == modeQuit {
+			never.checkQuits(1)
+			a.checkQuits(1)
 		}
 	})
 }
@@ -116,7 +116,7 @@ func olderProfile(t *testing.T) {
 	for _, errno := range []unix.Errno{unix.EPERM, unix.ENOSYS} {
 		t.Run(unix.ErrnoName(errno), func(t *testing.T) {
 			through := forbid(t, errno, newer)
-			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+			inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 				never, a := newSidecar(t, agentAddr), newSidecar(t, agentAddr)
 				a.answer = readyFrom(5)
 				never.listen()
@@ -127,13 +127,13 @@ func olderProfile(t *testing.T) {
 				a.listen()
 				p := startFault(t, []string{mode}, through...)
 				p.runsOnce()
-				if mode == replaces {
+				if mode == modeReplace {
 					p.logHasNot("level=WARN")
 					return
 				}
 				p.logHas("cannot become a subreaper", "cannot set a parent-death signal", "waitid is unavailable")
-				never.wasTold(1)
-				a.wasTold(1)
+				never.checkQuits(1)
+				a.checkQuits(1)
 			})
 			t.Run("install", func(t *testing.T) {
 				t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -41,7 +42,7 @@ func there(t *testing.T, pid int, dir, file string) (names []string, text string
 func fullMetrics(t *testing.T) {
 	needRoot(t)
 	need(t, "unshare", "mount")
-	for _, mode := range []string{replaces, supervises} {
+	for _, mode := range []string{modeReplace, modeSupervise} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
@@ -77,7 +78,7 @@ func bareRoot(t *testing.T) {
 		{"read-only", `mount --bind "$0" "$0"; mount -o remount,bind,ro "$0"`},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+			inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 				root := t.TempDir()
 				copyFile(t, binary, root+"/startgate")
 				copyFile(t, program(t, "fault"), root+"/app")
@@ -101,18 +102,22 @@ func bareRoot(t *testing.T) {
 				if readOnly := test.setUp != ""; readOnly != strings.Contains(p.log.String(), "cannot write metrics to /x.prom: read-only file system") {
 					t.Errorf("read-only is %t, and the log says otherwise", readOnly)
 				}
-				if mode == quitsIstio {
-					never.wasTold(1)
-					a.wasTold(1)
+				if mode == modeQuit {
+					never.checkQuits(1)
+					a.checkQuits(1)
 				}
 			})
 		})
 	}
 }
 
-// copyFile makes an executable copy of a program.
+// copyFile makes an executable copy of a program. No process may be started meanwhile:
+// it would have the file open for writing until it calls execve, and until then the
+// kernel does not execute it.
 func copyFile(t *testing.T, from, to string) {
 	t.Helper()
+	syscall.ForkLock.RLock()
+	defer syscall.ForkLock.RUnlock()
 	text, err := os.ReadFile(from)
 	if err != nil {
 		t.Fatal(err)

@@ -102,7 +102,7 @@ func slowDNS(t *testing.T) {
 		t.Parallel()
 		enterNetwork(t)
 		late := delayed(-1)
-		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=2s"}, resolver(t, late)...)
+		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms", "TIMEOUT=5s"}, resolver(t, late)...)
 		p.untilLog(says)
 		late.Store(0)
 		p.ends(codeTimeout)

@@ -22,7 +22,7 @@ func prlimit(limit string) []string { return []string{"prlimit", "--" + limit} }
 
 func noFiles(t *testing.T) {
 	need(t, "prlimit")
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		a := startSidecar(t, agentAddr)
 		const says = "istio is not ready yet: GET http://localhost:15020/healthz/ready: too many open files"
 		p := startFault(t, []string{mode, "BACKOFF_MAX=50ms"}, prlimit("nofile=30:30")...)
@@ -32,7 +32,7 @@ func noFiles(t *testing.T) {
 		ended := startFault(t, []string{mode, "QUIT_TIMEOUT=300ms"}, prlimit("nofile=8:8")...)
 		ended.untilLog(says)
 		ended.stopsWaiting()
-		if mode == quitsIstio {
+		if mode == modeQuit {
 			ended.logHas("istio never answered; if it starts later, the pod will not complete: POST http://localhost:15020/quitquitquit: too many open files")
 		}
 		a.getReady(0)
@@ -65,13 +65,13 @@ func files(t *testing.T, pid int, n uint64) {
 
 func littleSpace(t *testing.T) {
 	need(t, "prlimit")
-	for _, mode := range []string{replaces, supervises} {
+	for _, mode := range []string{modeReplace, modeSupervise} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			target := startSidecar(t, "")
 			settings := []string{mode, "WAIT_FOR=" + target.url(), "BACKOFF_MAX=50ms"}
 			p := startFault(t, settings, prlimit("as=3000000000")...)
-			target.isAskedAgain()
+			target.untilAskedAgain()
 			target.getReady(0)
 			p.untilOut("ready,")
 			limits, err := os.ReadFile(fmt.Sprintf("/proc/%d/limits", p.pid()))
@@ -101,24 +101,24 @@ func (p *process) endsOrLacks(want int) {
 
 func noProcesses(t *testing.T) {
 	need(t, "prlimit", "setpriv")
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		for _, errno := range []unix.Errno{unix.EAGAIN, unix.ENOMEM} {
 			a := newSidecar(t, agentAddr)
 			a.answer = readyFrom(3)
 			a.listen()
 			p := startFault(t, []string{mode}, program(t, "fault"), "nofork", strconv.Itoa(int(errno)))
-			if mode == replaces {
+			if mode == modeReplace {
 				p.runsOnce()
 				a.refuse()
 				continue
 			}
 			p.ends(126)
 			p.logHas("cannot run "+program(t, "fault")+": "+errno.Error(), "istio is gone")
-			a.wasTold(1)
+			a.checkQuits(1)
 		}
 	})
 	t.Run("pod", func(t *testing.T) {
-		inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+		inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 			pids := newCgroup(t, "pids")
 			a := newSidecar(t, agentAddr)
 			a.answer = readyFrom(5)
@@ -127,9 +127,9 @@ func noProcesses(t *testing.T) {
 			pids.set("pids.max", pids.get("pids.current"))
 			a.listen()
 			eventually(t, "the application, or the end", func() bool {
-				return p.lacksThreads() || len(a.told()) > 0 || p.out.String() != ""
+				return p.lacksThreads() || len(a.quitRequests()) > 0 || p.out.String() != ""
 			})
-			if mode == replaces {
+			if mode == modeReplace {
 				p.send(unix.SIGTERM)
 				p.endsOrLacks(42)
 				return
@@ -137,12 +137,12 @@ func noProcesses(t *testing.T) {
 			p.endsOrLacks(126)
 			if !p.lacksThreads() {
 				p.logHas("cannot run " + program(t, "fault") + ": resource temporarily unavailable")
-				a.wasTold(1)
+				a.checkQuits(1)
 			}
 		})
 	})
 	t.Run("pod, while the application runs", func(t *testing.T) {
-		inModes(t, []string{supervises}, func(t *testing.T, mode string) {
+		inModes(t, []string{modeSupervise}, func(t *testing.T, mode string) {
 			pids := newCgroup(t, "pids")
 			p := startFault(t, []string{mode, "WAIT_FOR=none"}, pids.enter()...)
 			p.untilOut("ready,")
@@ -161,7 +161,7 @@ func noProcesses(t *testing.T) {
 		if err := os.Chmod(filepath.Dir(app), 0o755); err != nil {
 			t.Fatal(err)
 		}
-		p := startFault(t, []string{supervises, "WAIT_FOR=none"}, "setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1")
+		p := startFault(t, []string{modeSupervise, "WAIT_FOR=none"}, "setpriv", "--reuid=65534", "--clear-groups", "prlimit", "--nproc=1")
 		p.ends(runtimeCode)
 		p.logHas("failed to create new OS thread")
 	})

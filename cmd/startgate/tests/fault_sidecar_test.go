@@ -12,7 +12,7 @@ import (
 )
 
 func flaps(t *testing.T) {
-	inModes(t, []string{replaces, supervises}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeSupervise}, func(t *testing.T, mode string) {
 		var may atomic.Bool
 		var readied atomic.Int64
 		a := newSidecar(t, agentAddr)
@@ -46,7 +46,7 @@ func flaps(t *testing.T) {
 }
 
 func readyOnce(t *testing.T) {
-	inModes(t, []string{replaces, supervises}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeSupervise}, func(t *testing.T, mode string) {
 		const once = 5
 		a := newSidecar(t, agentAddr)
 		a.answer = statuses(503, 503, 503, 503, 200, 503)
@@ -60,13 +60,13 @@ func readyOnce(t *testing.T) {
 }
 
 func restarts(t *testing.T) {
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		a := newSidecar(t, agentAddr)
 		p := startFault(t, []string{mode, "BACKOFF_MAX=50ms"})
 		p.untilLog("connection refused")
 		for range 2 {
 			a.listen()
-			a.isAskedAgain()
+			a.untilAskedAgain()
 			a.refuse()
 		}
 		a.getReady(0)
@@ -74,14 +74,14 @@ func restarts(t *testing.T) {
 		a.listen()
 		p.runsOnce()
 		p.logHas("connection refused", "status 503", "istio is ready")
-		if mode == quitsIstio {
-			a.wasTold(1)
+		if mode == modeQuit {
+			a.checkQuits(1)
 		}
 	})
 }
 
 func diesAfterReady(t *testing.T) {
-	inModes(t, []string{replaces, quitsIstio}, func(t *testing.T, mode string) {
+	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		a := newSidecar(t, agentAddr)
 		a.answer = func(s *sidecar, conn net.Conn) {
 			s.refuse()
@@ -90,7 +90,7 @@ func diesAfterReady(t *testing.T) {
 		a.listen()
 		p := startFault(t, []string{mode})
 		p.runsOnce()
-		if mode == quitsIstio {
+		if mode == modeQuit {
 			p.logHas("istio is gone already", "code=42")
 		}
 	})

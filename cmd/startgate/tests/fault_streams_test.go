@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// brokenStreams has an application that tells by a file that it is there.
+// The application of brokenStreams writes to a file when it starts.
 func brokenStreams(t *testing.T) {
 	need(t, "sh")
 	for _, test := range []struct {
@@ -29,7 +29,7 @@ func brokenStreams(t *testing.T) {
 		{"nobody reads the errors", `exec "$@"`, nil, readerGone},
 		{"the errors' pipe is full", `exec "$@"`, nil, fullPipe},
 	} {
-		for _, mode := range []string{replaces, supervises} {
+		for _, mode := range []string{modeReplace, modeSupervise} {
 			for _, ready := range []bool{true, false} {
 				t.Run(test.name+" "+mode+map[bool]string{true: "", false: " ended"}[ready], func(t *testing.T) {
 					t.Parallel()
@@ -43,7 +43,7 @@ func brokenStreams(t *testing.T) {
 						cmd.Stderr = test.err(t)
 					}
 					p := start(t, cmd)
-					target.isAskedAgain()
+					target.untilAskedAgain()
 					if !ready {
 						p.send(unix.SIGTERM)
 						p.ends(128 + int(unix.SIGTERM))
@@ -72,7 +72,7 @@ func fullDevice(t testing.TB) *os.File {
 	return f
 }
 
-// readerGone is a pipe that nobody reads any more.
+// readerGone is a pipe whose read end is closed.
 func readerGone(t testing.TB) *os.File {
 	t.Helper()
 	r, w, err := os.Pipe()
@@ -84,7 +84,7 @@ func readerGone(t testing.TB) *os.File {
 	return w
 }
 
-// fullPipe is one that is read no more, and not closed. Who writes to it blocks.
+// fullPipe is a full pipe that nobody reads, with its read end open: a write blocks.
 func fullPipe(t testing.TB) *os.File {
 	t.Helper()
 	var ends [2]int

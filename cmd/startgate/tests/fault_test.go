@@ -23,9 +23,9 @@ func TestFaults(t *testing.T) {
 
 // The settings of the modes.
 const (
-	replaces   = "SUPERVISE=false"
-	supervises = "SUPERVISE=true"
-	quitsIstio = "QUIT=istio"
+	modeReplace   = "SUPERVISE=false"
+	modeSupervise = "SUPERVISE=true"
+	modeQuit      = "QUIT=istio"
 )
 
 // startFault starts startgate with these settings in front of testdata/fault.c.

@@ -15,7 +15,7 @@ import (
 // Envoy's does. With a negative lead it never does.
 type script struct {
 	up, ready, lead time.Duration
-	knocks          int // it is not ready before the debug log has so many answered knocks
+	knocks          int // it is not ready before so many knocks were answered, or soon after
 }
 
 // play starts startgate with these settings and a sidecar beside it. It returns
@@ -32,10 +32,21 @@ func (s script) play(t testing.TB, settings ...string) (p *process, delay time.D
 	if s.lead >= 0 {
 		defer listenOn(t, healthAddr).Close()
 	}
-	eventually(p, "the knocks", func() bool { return strings.Count(p.log.String(), "knocked=true") >= s.knocks })
+	for late := time.Now().Add(soon); p.knocks() < s.knocks && time.Now().Before(late); {
+		time.Sleep(time.Millisecond)
+	}
 	ready := agent.getReady(max(s.lead, 0))
 	delay = p.startedAt().Sub(ready)
 	return p, delay, int(agent.asked.Load())
+}
+
+// knocks is how many knocks were answered, by a log at level debug.
+func (p *process) knocks() int { return strings.Count(p.log.String(), "knocked=true") }
+
+// requestsOfLate is how many requests more a sidecar may have that is late on a busy
+// machine, where it should take at most 2.5 seconds.
+func (p *process) requestsOfLate() int {
+	return int(max(0, p.took-3*time.Second) / (100 * time.Millisecond))
 }
 
 // leads are how long before it is ready a sidecar may listen on its health port, and
@@ -63,24 +74,30 @@ func TestHandover(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
 			s := script{up: 500 * time.Millisecond, ready: 2500 * time.Millisecond, lead: test.lead, knocks: 2}
-			p, delay, requests := s.play(t, "LOG_LEVEL=debug")
-			t.Logf("started %v after ready, %d requests", delay, requests)
-			if delay < 0 {
-				p.Errorf("started %v before the sidecar was ready", -delay)
-			}
-			// On a busy machine the sidecar is late, and asked meanwhile.
-			if most := test.requests + int(max(0, p.took-3*time.Second)/(100*time.Millisecond)); requests > most {
-				p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
-			}
-			if n := strings.Count(p.log.String(), "knocked=true"); n != 2 {
-				p.Errorf("%d knocks were answered, want 2: at the agent's port and at the health port", n)
+			for try := 1; ; try++ {
+				p, delay, requests := s.play(t, "LOG_LEVEL=debug")
+				t.Logf("started %v after ready, %d requests", delay, requests)
+				if delay < 0 {
+					p.Errorf("started %v before the sidecar was ready", -delay)
+				}
+				if most := test.requests + p.requestsOfLate(); requests > most {
+					p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
+				}
+				switch n := p.knocks(); {
+				case n == s.knocks:
+					return
+				case try == 5:
+					p.Fatalf("%d knocks were answered, want 2: at the agent's port and at the health port", n)
+				default: // a machine so busy that a probe was due before startgate could knock
+					t.Logf("%d knocks were answered: trying again", n)
+				}
 			}
 		})
 	}
 }
 
-// An address that answers all along gives nothing to knock at, and is asked no more
-// often for that.
+// If an address answers from the beginning, there is nothing to knock at. It is not
+// asked more often instead.
 func TestHandoverWithoutKnock(t *testing.T) {
 	needRoot(t)
 	for i := range 2 {
@@ -88,13 +105,13 @@ func TestHandoverWithoutKnock(t *testing.T) {
 		t.Run(s.ready.String(), func(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
-			_, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
+			p, delay, requests := s.play(t, "WAIT_FOR=http://localhost:15020/healthz/ready")
 			t.Logf("started %v after ready, %d requests", delay, requests)
 			if delay < 0 {
 				t.Errorf("started %v before the sidecar was ready", -delay)
 			}
-			if requests > 15 {
-				t.Errorf("the sidecar had %d requests, want at most 15", requests)
+			if most := 15 + p.requestsOfLate(); requests > most {
+				p.Errorf("the sidecar had %d requests, want at most %d", requests, most)
 			}
 		})
 	}

@@ -2,11 +2,14 @@
 
 package tests
 
-// That a pod which is stuck explains itself, and tells no secret.
+// That a stuck pod explains itself, and that no secret is printed.
 
 import (
 	"fmt"
+	"io"
+	"log"
 	"net"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -20,8 +23,19 @@ func answer(t *testing.T, addr string, to reply) {
 	s.listen()
 }
 
-// A pod that is stuck explains itself: the message that ends the wait, or tells of
-// the quit, names the cause and the next step.
+// serveTLS starts a web server that speaks TLS.
+func serveTLS(t *testing.T, addr string) {
+	t.Helper()
+	server := httptest.NewUnstartedServer(nil)
+	server.Listener.Close()
+	server.Listener = listenOn(t, addr)
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	t.Cleanup(server.Close)
+}
+
+// A stuck pod explains itself: the message that ends the wait, or the one about the
+// quit, names the cause and the next step.
 func TestHints(t *testing.T) {
 	const dropped = "127.0.0.1:7001"
 	for _, test := range []struct {
@@ -95,6 +109,11 @@ func TestHints(t *testing.T) {
 			[]string{"it does not exist. What writes this file has not done so", "is the volume mounted in both containers?"},
 		},
 		{
+			"a file that is empty for ever", "", nil,
+			[]string{"WAIT_FOR=file:///dev/null"},
+			[]string{"it is empty. The file is there, and what writes it has not finished or failed", "if the file is to be empty, write #empty after its URL"},
+		},
+		{
 			"name resolution is down", "", nil,
 			[]string{"WAIT_FOR=redis://cache.default.svc.cluster.local"},
 			[]string{"cannot resolve cache.default.svc.cluster.local: ", "Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS"},
@@ -104,6 +123,18 @@ func TestHints(t *testing.T) {
 			func(t *testing.T) { startReady(t, agentAddr) },
 			[]string{"WAIT_FOR=istio,redis://10.255.255.1"},
 			[]string{"redis://10.255.255.1 not ready after", "connection refused. Nothing listens there: is it running, and is the port right?"},
+		},
+		{
+			"a dependency that speaks TLS", "",
+			func(t *testing.T) { serveTLS(t, dropped) },
+			[]string{"WAIT_FOR=redis://" + dropped},
+			[]string{"not ready after", ". The server speaks TLS: write rediss://"},
+		},
+		{
+			"a web server that speaks TLS", "",
+			func(t *testing.T) { serveTLS(t, dropped) },
+			[]string{"WAIT_FOR=http://" + dropped + "/up"},
+			[]string{"status 400", ". The server speaks TLS: write https://"},
 		},
 		{
 			"a dependency that is down, and the proxy accepts in its place", "",
@@ -148,7 +179,7 @@ func containsAll(s string, parts []string) bool {
 	return true
 }
 
-// From ten seconds on the hint is told while the wait goes on, too.
+// After ten seconds the log has the hint, while the wait goes on.
 func TestHintWhileWaiting(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes ten seconds")
@@ -168,7 +199,7 @@ func TestHintWhileWaiting(t *testing.T) {
 }
 
 // Marked secrets, in every place that takes one, are in no output.
-func TestSecretsAreNotTold(t *testing.T) {
+func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	const secret = "s3cr3t"
 	file := t.TempDir() + "/x.prom"

@@ -122,7 +122,7 @@ func ownNetwork() error {
 }
 
 // inVain is a time-out after which a test knows that startgate goes on waiting.
-const inVain = "TIMEOUT=1s"
+const inVain = "TIMEOUT=2s"
 
 const (
 	skips     = `istio is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty)`
@@ -152,7 +152,6 @@ func TestNotInjected(t *testing.T) {
 		{"the agent's port answers by IPv6", "", []string{"[::1]:15020"}, true, []string{answering}, []string{skips}},
 		{"the health port answers", "", []string{healthAddr}, true, []string{answering}, []string{skips}},
 		{"the health port answers by IPv6", "", []string{"[::1]:15021"}, true, []string{answering}, []string{skips}},
-		{"redirected to nobody", redirect, nil, true, []string{symptom, "WARN"}, []string{skips}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -202,8 +201,8 @@ func TestNotInjectedAndReady(t *testing.T) {
 	}
 }
 
-// Only the name istio is skipped: other targets are waited for in every case, and
-// so is Istio's address when it is given as such.
+// Only the name istio is skipped. Other targets are always waited for, and so is
+// Istio's address when it is given as a URL.
 func TestNotInjectedOtherTargets(t *testing.T) {
 	needRoot(t)
 	for _, list := range []string{"http://localhost:15020/healthz/ready", "istio,tcp://127.0.0.1:7000", "tcp://127.0.0.1:7000,istio"} {
@@ -264,7 +263,7 @@ func TestInjectionUnknown(t *testing.T) {
 	p.logHasNot("WARN")
 }
 
-// The same, where the symptom tells that there is a sidecar.
+// The same, when the symptom shows that there is a sidecar.
 func TestInjectionUnknownRedirected(t *testing.T) {
 	needRoot(t)
 	need(t, "ip", "iptables")
@@ -420,8 +419,8 @@ func TestNotInjectedEndedBySignal(t *testing.T) {
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, outbound)
-	// Whether connections to addresses that nobody has are refused takes it some time,
-	// in which the signal may come too late. Then it has waited for nothing.
+	// On a busy machine the signal may come after that look, when date has started or
+	// even exited. Then it is tried again.
 	for range 20 {
 		p := startDate(t, []string{"SIDECAR_STATUS="})
 		// It has caught signals before its first connection.

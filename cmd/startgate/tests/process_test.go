@@ -1,7 +1,7 @@
 package tests
 
-// The runner of processes: every program of these tests is started by start, but for
-// those that a benchmark times to the microsecond.
+// The runner: start starts every program of these tests, except those that a benchmark
+// times itself.
 
 import (
 	"bytes"
@@ -120,7 +120,11 @@ func (p *process) hasExited() bool {
 
 // String is what it has printed.
 func (p *process) String() string {
-	return fmt.Sprintf("%q (%v)\n%s%s", p.cmd.Args, p.cmd.ProcessState, &p.out, &p.log)
+	state := "still running"
+	if p.hasExited() {
+		state = p.cmd.ProcessState.String()
+	}
+	return fmt.Sprintf("%q: %s\n%s%s", p.cmd.Args, state, &p.out, &p.log)
 }
 
 // Errorf also shows what it has printed.

@@ -77,7 +77,7 @@ func TestREADMEFilter(t *testing.T) {
 	if !found {
 		t.Fatal("README.md has no filter of an application's log")
 	}
-	log := logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=1100ms", "QUIT_TIMEOUT=100ms") +
+	log := logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=3s", "QUIT_TIMEOUT=100ms") +
 		logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "TIMEOUT=100ms", "ON_TIMEOUT=start")
 	const own = "connection refused"
 	if strings.Count(log, own) < 6 {
@@ -115,7 +115,7 @@ func TestREADMEMigrating(t *testing.T) {
 func TestREADMELogPatterns(t *testing.T) {
 	t.Parallel()
 	settings := []string{
-		"LOG_FORMAT=json", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=1100ms", "QUIT_TIMEOUT=100ms",
+		"LOG_FORMAT=json", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=3s", "QUIT_TIMEOUT=100ms",
 	}
 	gaveUp := logOf(t, "true", settings...)
 	started := logOf(t, "true", append(settings, "ON_TIMEOUT=start")...)

@@ -2,7 +2,7 @@
 
 package tests
 
-// What a target tells behind a redirecting proxy, with real ones.
+// What it means that a target is ready behind a redirecting proxy, with a real one.
 
 import (
 	"errors"
@@ -42,7 +42,7 @@ type mesh struct {
 	outside string // a process in the network of the host
 }
 
-// The addresses of the host, and of none.
+// An address that the host has, and one that no host has.
 const (
 	hostAddr   = "10.10.0.2"
 	nobodyAddr = "10.10.0.77"
@@ -106,8 +106,8 @@ func (m *mesh) startRedis() {
 		"redis-server", "--bind", hostAddr, "--protected-mode", "no", "--save", "", "--dir", m.dir))
 }
 
-// Behind a redirect, tcp:// tells that the proxy listens, and nothing of what is
-// outside. The other schemes tell whether the server is there.
+// Behind a redirect, a tcp:// target is ready as soon as the proxy listens, whatever is
+// outside. The targets of the other schemes are ready when the server is.
 func TestRedirect(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t)

@@ -6,6 +6,7 @@ package tests
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -156,5 +157,5 @@ func TestReplaceNeedsOfGo(t *testing.T) {
 	}
 }
 
-// otherUser is one who has no other process.
-var otherUser = strings.Split("setpriv --reuid=54321 --regid=54321 --clear-groups", " ")
+// otherUser is one who has no other process, not even of these tests run elsewhere.
+var otherUser = strings.Fields(fmt.Sprintf("setpriv --reuid=%d --regid=%[1]d --clear-groups", 20000+os.Getpid()%40000))

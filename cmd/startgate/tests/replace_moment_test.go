@@ -6,6 +6,7 @@ package tests
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
@@ -16,11 +17,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// moments returns how often a test tries, n times TEST_MOMENTS; a tenth with -short.
+// moments returns how often a test tries, n times TEST_MOMENTS; fewer with -short.
 func moments(t *testing.T, n int) int {
 	t.Helper()
 	if testing.Short() {
-		return max(n/10, 8)
+		return min(n, max(n/10, 16))
 	}
 	text := os.Getenv("TEST_MOMENTS")
 	if text == "" {
@@ -33,21 +34,24 @@ func moments(t *testing.T, n int) int {
 	return n * times
 }
 
-// sweep tries at n moments of a span, and then of ever longer ones, until they have
-// covered what the test is about: on a busy machine all takes longer.
+// sweep tries at n moments of a span, and then at others, of longer and of shorter
+// spans in turn, until they have covered what the test is about: how long a start takes
+// depends on how busy the machine is.
 func sweep(t *testing.T, span time.Duration, n int, try func(after time.Duration), covered func() bool) {
 	t.Helper()
-	for longest := 100 * span; ; span *= 2 {
-		for i := range n {
-			try(span * time.Duration(i) / time.Duration(n))
+	for round := range 16 {
+		within := span << (round / 2)
+		if round%2 == 1 {
+			within = span >> (round/2 + 1)
 		}
-		switch {
-		case covered():
+		for i := range n {
+			try(time.Duration((float64(i) + rand.Float64()) * float64(within) / float64(n)))
+		}
+		if covered() || t.Failed() {
 			return
-		case t.Failed() || span > longest:
-			t.Fatalf("the moments within %v do not cover the start", span)
 		}
 	}
+	t.Fatal("the moments do not cover the start")
 }
 
 // holding tries with execve held back for so long, and then for longer: on a busy

@@ -145,7 +145,7 @@ func (s *comparison) waitsThrough(signals []syscall.Signal, a launch) snapshot {
 	for _, sig := range signals {
 		p.send(sig)
 	}
-	target.isAskedAgain()
+	target.untilAskedAgain()
 	target.getReady(0)
 	p.ends(0)
 	return s.recorded()

@@ -57,7 +57,7 @@ func (s *comparison) link(name string) string {
 type launch struct {
 	as      []string    // what runs the launcher, such as setpriv and its flags
 	states  []string    // what the launcher sets up
-	program []string    // nil is the recorder; a recorder's arguments follow after seenBy
+	program []string    // nil is the recorder
 	env     []string    // nil is plain
 	dir     string      // the current directory
 	stdio   [3]*os.File // nil is /dev/null, but a file for standard error

@@ -24,8 +24,8 @@ const (
 	proxyAddr  = "0.0.0.0:15001"   // where the redirect goes
 )
 
-// sidecar refuses connections until it listens, is not ready until it is told to be,
-// and accepts to quit. Its fields may be set before it listens.
+// sidecar refuses connections until listen is called, is not ready until getReady is
+// called, and quits when it is asked to. A test may set its fields before it listens.
 type sidecar struct {
 	testing.TB
 	addr   string
@@ -195,25 +195,25 @@ func (s *sidecar) isReady() bool {
 	return at != 0 && time.Now().UnixNano() >= at
 }
 
-// isAskedAgain waits for a request that began after the call.
-func (s *sidecar) isAskedAgain() {
+// untilAskedAgain waits for a request that began after the call.
+func (s *sidecar) untilAskedAgain() {
 	s.Helper()
 	enough := s.asked.Load() + 2 // the next may have been under way
 	eventually(s, "another probe", func() bool { return s.asked.Load() >= enough })
 }
 
-// told is when it was told to quit, each time.
-func (s *sidecar) told() []time.Time {
+// quitRequests are the times at which it was asked to quit.
+func (s *sidecar) quitRequests() []time.Time {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.posts
 }
 
-// wasTold checks how often it was told to quit.
-func (s *sidecar) wasTold(want int) {
+// checkQuits checks how often it was asked to quit.
+func (s *sidecar) checkQuits(want int) {
 	s.Helper()
-	if told := s.told(); len(told) != want {
-		s.Errorf("the sidecar was told to quit %d times, want %d", len(told), want)
+	if got := len(s.quitRequests()); got != want {
+		s.Errorf("the sidecar was asked to quit %d times, want %d", got, want)
 	}
 }
 
@@ -261,7 +261,7 @@ func readyFrom(n int) reply {
 	return statuses(codes...)
 }
 
-// quitAtOnce accepts, and does not listen any more.
+// quitAtOnce accepts, and refuses connections from then on.
 func quitAtOnce(s *sidecar, conn net.Conn) {
 	s.refuse()
 	status(http.StatusOK, "")(s, conn)

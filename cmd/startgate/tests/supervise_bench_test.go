@@ -26,8 +26,8 @@ type benchTarget struct {
 	out   *os.File
 }
 
-// startBehind starts the application that tells its PID and the signals that it gets,
-// and ends with its standard input.
+// startBehind starts the application that prints its PID and the signals that it gets,
+// and exits when its standard input is closed.
 func (w wrapper) startBehind(b *testing.B, s *sidecar) *benchTarget {
 	b.Helper()
 	r, out, err := os.Pipe()

@@ -16,7 +16,7 @@ import (
 )
 
 // modes are the settings of the two ways to hand over.
-var modes = map[string][]string{"replace": {"WAIT_FOR=none"}, "supervise": modeSupervise}
+var modes = map[string][]string{"replace": {"WAIT_FOR=none"}, "supervise": superviseSettings}
 
 // S1: the codes that mean something to a shell, and the ends of their range.
 func TestEveryExitCode(t *testing.T) {
@@ -92,7 +92,7 @@ func TestSuperviseWhatCannotBeRun(t *testing.T) {
 		if err := os.WriteFile(path, []byte(file.text), file.mode); err != nil {
 			t.Fatal(err)
 		}
-		start(t, supervise(path)).ends(file.code)
+		start(t, superviseCommand(path)).ends(file.code)
 	}
-	start(t, supervise(dir+"/missing")).ends(127)
+	start(t, superviseCommand(dir+"/missing")).ends(127)
 }

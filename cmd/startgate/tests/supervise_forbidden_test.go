@@ -44,7 +44,7 @@ func forbid(t testing.TB, errno syscall.Errno, calls []int) []string {
 // arguments under such a filter.
 func superviseForbidden(t testing.TB, errno syscall.Errno, calls []int, args ...string) *exec.Cmd {
 	t.Helper()
-	return command(modeSupervise, words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
+	return command(superviseSettings, words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
 }
 
 // S14: signals, codes and warnings.

@@ -70,11 +70,11 @@ func scrapeOften(t testing.TB, addr string, n int) {
 	}
 }
 
-// idle returns startgate with this past, and an application that does nothing.
+// idle returns startgate with this history, and an application that does nothing.
 func idle(t testing.TB, before history) *process {
 	t.Helper()
 	settings, running := before.prepare(t)
-	p := startGate(t, append(slices.Clone(modeSupervise), settings...), program(t, "supervised"), "signals")
+	p := startGate(t, append(slices.Clone(superviseSettings), settings...), program(t, "supervised"), "signals")
 	p.untilOut("ready")
 	running()
 	return p

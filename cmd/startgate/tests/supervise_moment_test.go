@@ -130,11 +130,11 @@ func TestSuperviseSignalBeforeExecve(t *testing.T) {
 // S8: whenever startgate is killed, the application is gone with it.
 func TestApplicationDiesWithStartgate(t *testing.T) {
 	app := program(t, "supervised")
-	span := 2 * slowestOf(5, func() { start(t, supervise(app, "die", "9")).end() })
+	span := 2 * slowestOf(5, func() { start(t, superviseCommand(app, "die", "9")).end() })
 	count := map[bool]int{}
 	sweep(t, span, moments(t, 100), func(after time.Duration) {
 		left := newInherited(t)
-		cmd := supervise(app, "signals")
+		cmd := superviseCommand(app, "signals")
 		cmd.ExtraFiles = []*os.File{left.w}
 		p := start(t, cmd)
 		spin(after)

@@ -23,7 +23,7 @@ func TestReapsOrphans(t *testing.T) {
 		orphans int
 	}{{"PID 1", true, 300}, {"subreaper", false, 300}, {"subreaper of many", false, 1000}} {
 		t.Run(test.name, func(t *testing.T) {
-			cmd := supervise(program(t, "supervised"), "orphans", strconv.Itoa(test.orphans), "42")
+			cmd := superviseCommand(program(t, "supervised"), "orphans", strconv.Itoa(test.orphans), "42")
 			if test.pid1 {
 				needRoot(t)
 				asPID1(cmd)
@@ -55,7 +55,7 @@ func TestCodeWhenOrphansEndToo(t *testing.T) {
 	defer keepBusy(2)()
 	for n := range moments(t, 100) {
 		want := n % 256
-		p := start(t, supervise(app, "crowd", "20", strconv.Itoa(want)))
+		p := start(t, superviseCommand(app, "crowd", "20", strconv.Itoa(want)))
 		if p.ends(want); t.Failed() {
 			return
 		}
@@ -78,7 +78,7 @@ func keepBusy(n int) func() {
 func TestSignalAsTheApplicationEnds(t *testing.T) {
 	app := program(t, "supervised")
 	for n := range moments(t, 50) {
-		p := start(t, supervise(app, "crowd", "20", "7"))
+		p := start(t, superviseCommand(app, "crowd", "20", "7"))
 		spin(time.Duration(n%50) * 200 * time.Microsecond)
 		_ = syscall.Kill(p.pid(), unix.SIGWINCH) // has no effect by default
 		p.ends(7)
@@ -88,7 +88,9 @@ func TestSignalAsTheApplicationEnds(t *testing.T) {
 
 // S12: the orphan lives, and is not startgate's child.
 func TestLeavesOrphansThatOutlive(t *testing.T) {
-	p := start(t, supervise(program(t, "supervised"), "outlived"))
+	cmd := superviseCommand(program(t, "supervised"), "outlived")
+	cmd.WaitDelay = 100 * time.Millisecond // the orphan keeps the pipes
+	p := start(t, cmd)
 	p.untilOut("orphan ")
 	var orphan int
 	if _, err := fmt.Sscanf(p.out.String(), "orphan %d", &orphan); err != nil {
@@ -96,9 +98,7 @@ func TestLeavesOrphansThatOutlive(t *testing.T) {
 	}
 	t.Cleanup(func() { _ = syscall.Kill(orphan, unix.SIGKILL) })
 	p.ends(3)
-	if state := stateOf(orphan); state != "S" {
-		t.Errorf("the orphan's state is %q, want S: it should be left alone", state)
-	}
+	eventually(p, "the orphan to sleep", func() bool { return stateOf(orphan) == "S" }) // and to be left alone
 	if parent := parentOf(orphan); parent == p.pid() {
 		t.Errorf("the orphan is still a child of %d", parent)
 	}
@@ -107,7 +107,7 @@ func TestLeavesOrphansThatOutlive(t *testing.T) {
 // S9: whichever signal stopped it.
 func TestStoppedApplicationGoesOn(t *testing.T) {
 	for _, sig := range []syscall.Signal{unix.SIGSTOP, unix.SIGTSTP, unix.SIGTTIN} {
-		p := start(t, supervise(program(t, "supervised"), "terminal"))
+		p := start(t, superviseCommand(program(t, "supervised"), "terminal"))
 		p.untilOut("ready")
 		app := p.app()
 		if err := syscall.Kill(app, sig); err != nil {

@@ -17,7 +17,7 @@ import (
 // its metrics that hangs up once ended an application.
 func TestOwnPipeIsNotForwarded(t *testing.T) {
 	addr := freeAddr(t)
-	p := startGate(t, append(slices.Clone(modeSupervise), "METRICS="+addr), program(t, "supervised"), "signals")
+	p := startGate(t, append(slices.Clone(superviseSettings), "METRICS="+addr), program(t, "supervised"), "signals")
 	p.untilOut("ready")
 	for range 50 {
 		conn, err := net.Dial("tcp", addr)

@@ -14,7 +14,7 @@ import (
 
 // byDesign takes out of what a supervised program sees that which is different by
 // design: it is a child, which is killed when its parent is, in a group of its own.
-// A child's default timer slack is what its parent's is, default or not.
+// A child's default timer slack is its parent's timer slack.
 func byDesign(saw snapshot) snapshot {
 	saw = maps.Clone(saw)
 	for _, name := range []string{"pid", "parent", "group", "parent-death signal", "default timer slack"} {

@@ -90,8 +90,8 @@ func TestTerminalInBackground(t *testing.T) {
 	})
 }
 
-// S10: fg of a job that runs, of which bash does not tell the job. The first Ctrl-C
-// comes to startgate, and the terminal is then the application's.
+// S10: fg of a running job, which bash does not send CONT then. The first Ctrl-C comes
+// to startgate, and from then on the application has the terminal.
 func TestTerminalToForegroundWhileRunning(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		s.types("$startgate $app signals &\n")
@@ -133,8 +133,8 @@ func TestTerminalIsNotTakenFromShell(t *testing.T) {
 	})
 }
 
-// S10: nobody is stopped at the end by writing to the terminal, also when the
-// program could not be run after it had got the terminal.
+// S10: writing to the terminal at the end stops nobody, even when the program could
+// not be run after it had got the terminal.
 func TestTerminalWithTostop(t *testing.T) {
 	inShells(t, func(s *terminal) {
 		garbage := filepath.Join(s.TempDir(), "garbage")

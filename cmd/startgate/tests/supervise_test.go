@@ -16,19 +16,19 @@ import (
 	"testing"
 )
 
-// modeSupervise are the settings of most of these tests.
-var modeSupervise = []string{"WAIT_FOR=none", "SUPERVISE=true"}
+// superviseSettings are the settings of most of these tests.
+var superviseSettings = []string{"WAIT_FOR=none", "SUPERVISE=true"}
 
-// supervise is a command that supervises this program.
-func supervise(argv ...string) *exec.Cmd {
-	return command(modeSupervise, append([]string{binary, "--"}, argv...)...)
+// superviseCommand is a command that supervises this program.
+func superviseCommand(argv ...string) *exec.Cmd {
+	return command(superviseSettings, append([]string{binary, "--"}, argv...)...)
 }
 
 // startSupervising starts startgate in front of testdata/supervised.c with these
 // arguments, and returns when that has said that it is ready.
 func startSupervising(t testing.TB, args ...string) *process {
 	t.Helper()
-	p := start(t, supervise(append([]string{program(t, "supervised")}, args...)...))
+	p := start(t, superviseCommand(append([]string{program(t, "supervised")}, args...)...))
 	p.untilOut("ready")
 	return p
 }

@@ -156,7 +156,7 @@ func newRequest(pod *core.Pod) *request {
 	}}
 }
 
-// matches tells whether a policy is for this request.
+// matches reports whether a policy applies to this request.
 func (r *request) matches(constraints *registration.MatchResources) (bool, error) {
 	selector := labels.Everything()
 	if constraints.ObjectSelector != nil {

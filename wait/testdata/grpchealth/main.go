@@ -1,7 +1,7 @@
 // Grpchealth is a server of grpc.health.v1 that uses google.golang.org/grpc, for the tests
 // of package wait. It is a separate module, so that startgate does not require grpc.
 //
-//	grpchealth [-cert FILE -key FILE] [-without]
+//	grpchealth [-cert FILE -key FILE [-clients]] [-without]
 //
 // It prints its address, and then reads commands from standard input: "SERVICE STATUS" sets
 // the status of a service, or of the whole server if SERVICE is ".". It exits when standard
@@ -10,6 +10,7 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"log"
@@ -32,16 +33,21 @@ func main() {
 func run() error {
 	cert := flag.String("cert", "", "certificate, for TLS")
 	key := flag.String("key", "", "its key")
+	clients := flag.Bool("clients", false, "let in only clients with a certificate")
 	without := flag.Bool("without", false, "have no health service")
 	flag.Parse()
 
 	var options []grpc.ServerOption
 	if *cert != "" {
-		secure, err := credentials.NewServerTLSFromFile(*cert, *key)
+		pair, err := tls.LoadX509KeyPair(*cert, *key)
 		if err != nil {
 			return err
 		}
-		options = append(options, grpc.Creds(secure))
+		config := &tls.Config{Certificates: []tls.Certificate{pair}}
+		if *clients {
+			config.ClientAuth = tls.RequireAnyClientCert
+		}
+		options = append(options, grpc.Creds(credentials.NewTLS(config)))
 	}
 	server, statuses := grpc.NewServer(options...), health.NewServer()
 	if !*without {

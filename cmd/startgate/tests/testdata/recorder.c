@@ -204,8 +204,10 @@ static void set_queue(char **a) {
 /* child: one that stays until its parent has gone */
 static void set_child(char **a) {
 	(void)a;
+	pid_t parent = getpid();
 	if (fork() == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() != parent) _exit(0); /* it has gone already */
 		pause();
 	}
 }
