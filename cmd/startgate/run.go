@@ -141,8 +141,7 @@ func (g *gate) find() (path string, err error) {
 	return path, err
 }
 
-// prepare looks at the pod, logs what it means, and begins to catch what the
-// application will have forwarded.
+// prepare looks at the pod, and logs what it means.
 func (g *gate) prepare() error {
 	err := g.signals.Do(context.Background(), g.look)
 	if text := g.skipped(); text != "" {
@@ -153,9 +152,6 @@ func (g *gate) prepare() error {
 	}
 	mode, _ := g.current().mode()
 	g.metrics = newMetrics(g.settings.Metrics, mode == modeSupervise, g.log)
-	if mode == modeSupervise {
-		g.signals.CatchMore(exec.ForwardableBeforeStart()...)
-	}
 	return err
 }
 
