@@ -19,7 +19,7 @@ type connProbe struct {
 	*endpoint
 	request  string      // in words, for the answer's detail; no credentials
 	tls      *tls.Config // nil: no TLS
-	ca       *caFiles    // of the CAs to trust; nil: the system's
+	ca       *caFiles    // of the CAs to trust; nil: none is asked for
 	exchange exchangeFunc
 }
 
@@ -33,6 +33,9 @@ func newConnProbe(u *url.URL, e *endpoint, o options, verb string, exchange exch
 	p := &connProbe{endpoint: e, request: verb + " " + locator(u), exchange: exchange}
 	if tlsSchemes[u.Scheme] {
 		p.tls, p.ca = o.tls(u.Hostname()), o.ca
+		if p.ca == nil && !o.insecure {
+			p.ca = &caFiles{}
+		}
 	}
 	return p
 }

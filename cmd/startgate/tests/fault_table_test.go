@@ -65,6 +65,16 @@ var faults = []fault{
 		fullInstall,
 	},
 	{
+		"a file system does not answer (an NFS server that is gone, a volume's driver that has died): a target's, that of `#ca=`, of the program, of the metrics, of the termination log or of `--install`",
+		"not ready: `no answer from the file system in time`; the time-out and signals end the wait as always. With `STARTGATE_ON_TIMEOUT=start`, or when it is the metrics', the application starts, supervised, with a warning",
+		unreadFileSystem,
+	},
+	{
+		"the same, and its FUSE daemon has taken the request and is silent",
+		"the same, and the log and the termination message say so in time; but the kernel holds the process, also after KILL, until the daemon answers or the mount is aborted (`umount -f`, or `/sys/fs/fuse/connections/*/abort`). No process can cure that",
+		heldFileSystem,
+	},
+	{
 		"no more file can be opened (`RLIMIT_NOFILE`)",
 		"not ready: `too many open files`; the application finds its limits unchanged. startgate needs 9 descriptors, and with less than 8 Go's runtime ends it with code 2",
 		noFiles,
