@@ -45,8 +45,8 @@ var faults = []fault{
 		hostileAnswers,
 	},
 	{
-		"DNS is slow",
-		"a name that is resolved within `STARTGATE_ATTEMPT_TIMEOUT` is good; of another the log says `cannot resolve HOST: the name server does not answer`",
+		"DNS is slow, or a name server is dead",
+		"a lookup that takes longer than `STARTGATE_ATTEMPT_TIMEOUT` goes on beside the next probes, and the wait with it; until it is answered the log says `cannot resolve HOST: the name server does not answer`. So a dead name server in front of a good one costs the resolver's 5 seconds, and one that drops the questions for IPv6 addresses nothing",
 		slowDNS,
 	},
 	{

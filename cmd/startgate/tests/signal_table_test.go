@@ -7,7 +7,9 @@ package tests
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -245,4 +247,46 @@ func TestOtherSignalsDoNotEndTheQuit(t *testing.T) {
 	p.send(unix.SIGTERM)
 	p.ends(7)
 	p.logHas("to shut down: SIGTERM")
+}
+
+// After a signal, nobody is asked what may be the cause of the wait. That once delayed the
+// end by half a second and more.
+func TestNoHintAfterASignal(t *testing.T) {
+	needRoot(t)
+	need(t, "strace")
+	const silent = "127.0.0.1:15000" // Envoy's, which istio's hint asks
+	for _, test := range []struct {
+		name    string
+		listens bool
+		asks    []string // where only a hint connects
+	}{
+		{"nothing listens", false, []string{"198.51.100.1", "203.0.113.1"}},
+		{"Envoy is silent", true, []string{"htons(15000)"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			setUp(t, outbound)
+			agent := newSidecar(t, agentAddr)
+			if test.listens {
+				agent.listen()
+				listenOn(t, silent)
+			}
+			trace := filepath.Join(t.TempDir(), "trace")
+			p := start(t, command(nil, "strace", "-f", "-qq", "-o", trace, "-e", "trace=connect", binary, "--", "true"))
+			p.gate = p.childOf(p.pid(), binary)
+			p.untilLog("is not ready yet")
+			p.send(unix.SIGTERM)
+			p.ends(128 + int(unix.SIGTERM))
+			_, after, found := strings.Cut(readIfThere(t, trace), "--- SIGTERM")
+			if !found {
+				p.Fatalf("strace has seen no TERM")
+			}
+			for _, addr := range test.asks {
+				if strings.Contains(after, addr) {
+					p.Errorf("after TERM it asks %s:\n%s", addr, after)
+				}
+			}
+		})
+	}
 }
