@@ -9,7 +9,7 @@
 //
 // The order is always the same:
 //
-//	func init() { runtime.LockOSThread(); signals = exec.Catch(syscall.SIGTERM) }
+//	func init() { runtime.LockOSThread(); signals = exec.Catch(exec.Ending()...) }
 //
 //	path, err := exec.Find(name, exec.SearchPath(environ))
 //	err = signals.Do(context.Background(), prepare) // a signal interrupts it

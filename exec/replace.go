@@ -24,13 +24,13 @@ const shell = "/bin/sh"
 // as this process received them; nothing else of this process remains. Replace
 // returns only if it fails.
 //
-// First it ends the catching of signals, which may be nil. If a signal that was given
-// to [Catch] has arrived by then and was not reported yet, Replace does not start the
-// program and returns a [*SignalError]. A signal that arrives later ends the process
-// by its default effect, or reaches the program. In PID 1, to which the kernel
-// applies no default effects, a signal in these last microseconds makes Go's runtime
-// exit with code 2, and the kernel drops one that arrives during execve, as for every
-// PID 1 without a handler.
+// First it ends the catching of signals, which may be nil. If a signal has arrived by
+// then and was not reported yet, Replace does not start the program and returns a
+// [*SignalError]. A signal that arrives later ends the process by its default effect,
+// or reaches the program. In PID 1, to which the kernel applies no default effects, a
+// signal in these last microseconds makes Go's runtime exit with code 2 if it is TERM,
+// INT, HUP, QUIT or ABRT; others are dropped then. One that arrives during execve is
+// dropped by the kernel, as for every PID 1 without a handler.
 //
 // A text file without a #! line is run by /bin/sh. If the program cannot be run,
 // Replace returns an [*ExitError].
@@ -39,7 +39,7 @@ func Replace(program Program, signals *Signals) error {
 		// Before Stop, which takes long enough for a running handler to return.
 		useDefaults(signals.caught())
 	}
-	if err := signals.Stop(); err != nil {
+	if err := signals.stop(droppedByGo(signals.caught())...); err != nil {
 		return err
 	}
 	return run(program, func(path string, argv []string) error { return syscall.Exec(path, argv, program.Env) })

@@ -11,16 +11,15 @@ import (
 
 // Signals holds the signals that arrived since [Catch], in their order.
 //
-// A signal that was given to Catch is an ending signal. Each one that arrives makes
-// exactly one call fail: the [Signals.Do] that it interrupts, or else the next Do,
-// [Replace], [Supervise] or [Signals.Stop]. Any other caught signal is queued for
-// Supervise. While the program runs, Supervise forwards both kinds to it.
+// Each signal that arrives makes exactly one call fail: the [Signals.Do] that it
+// interrupts, or else the next Do, [Replace], [Supervise] or [Signals.Stop]. While the
+// program runs, Supervise forwards the signals to it instead.
 //
 // Only one of these calls may run at a time.
 type Signals struct {
 	arrived chan os.Signal
 	all     []syscall.Signal // every signal that is caught
-	ending  []syscall.Signal // those given to Catch
+	ending  []syscall.Signal // those that make a call fail
 	queued  []syscall.Signal // read from arrived, and neither reported nor forwarded yet
 }
 
@@ -31,15 +30,23 @@ type Signals struct {
 // Call it as early as possible, from an init function of package main.
 func Catch(signals ...syscall.Signal) *Signals {
 	// Go drops what does not fit; a burst of real-time signals may be long.
-	s := &Signals{arrived: make(chan os.Signal, 1024), ending: signals}
+	s := &Signals{arrived: make(chan os.Signal, 1024)}
 	s.CatchMore(signals...)
 	return s
 }
 
-// CatchMore starts to catch more signals, which are kept for [Supervise] to forward.
-// They do not interrupt [Signals.Do]. It skips those that are ignored, as [Catch]
-// does, and those that are caught already.
+// CatchMore starts to catch more signals, as [Catch] does.
 func (s *Signals) CatchMore(signals ...syscall.Signal) {
+	s.catch(signals...)
+	s.ending = append(s.ending, signals...)
+}
+
+// EndBy makes these signals the only ones that make a call fail from now on. Others
+// are still caught, and have no effect.
+func (s *Signals) EndBy(signals ...syscall.Signal) { s.ending = signals }
+
+// catch starts to catch the signals that are neither ignored nor caught already.
+func (s *Signals) catch(signals ...syscall.Signal) {
 	var added []os.Signal
 	for _, sig := range signals {
 		if !slices.Contains(s.all, sig) && !ignored(sig) {
@@ -65,10 +72,9 @@ func onOtherGoroutine(f func()) {
 	<-done
 }
 
-// Do runs f and returns its error. A signal that was given to [Catch] cancels f's
-// context, with a [*SignalError] as its [context.Cause]. A signal that arrived
-// before Do, and was not reported yet, has cancelled the context when f starts.
-// The end of parent cancels it, too.
+// Do runs f and returns its error. A signal cancels f's context, with a [*SignalError]
+// as its [context.Cause]. A signal that arrived before Do, and was not reported yet,
+// has cancelled the context when f starts. The end of parent cancels it, too.
 //
 // A signal that arrives after f last checked its context still counts: when f
 // returns nil, Do returns the signal as a [*SignalError]. When f returns an error,
@@ -148,13 +154,21 @@ func (s *Signals) caught() []syscall.Signal {
 }
 
 // Stop ends the catching: from now on the signals have the effect that Go gives
-// them by default. If a signal that was given to [Catch] has arrived and was not
-// reported yet, Stop returns the first one as a [*SignalError]; otherwise nil.
-// s may be nil.
-func (s *Signals) Stop() error {
+// them by default. If a signal has arrived and was not reported yet, Stop returns the
+// first one as a [*SignalError]; otherwise nil. s may be nil.
+func (s *Signals) Stop() error { return s.stop() }
+
+// stop is Stop. The signals of keep stay caught, and have no effect: to give one up
+// takes Go ten microseconds.
+func (s *Signals) stop(keep ...os.Signal) error {
 	if s == nil {
 		return nil
 	}
-	onOtherGoroutine(func() { signal.Stop(s.arrived) }) // what had arrived is in the channel when it returns
+	onOtherGoroutine(func() {
+		if len(keep) > 0 {
+			signal.Notify(make(chan os.Signal, 1), keep...)
+		}
+		signal.Stop(s.arrived) // what had arrived is in the channel when it returns
+	})
 	return s.pendingEnd()
 }

@@ -140,9 +140,9 @@ func TestDoIsInterruptedOncePerSignal(t *testing.T) {
 }
 
 // Signals that do not interrupt are queued in their order.
-func TestDoKeepsOtherSignals(t *testing.T) {
-	s := catch(t, syscall.SIGUSR1)
-	s.CatchMore(syscall.SIGUSR2, syscall.SIGWINCH)
+func TestEndBy(t *testing.T) {
+	s := catch(t, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	s.EndBy(syscall.SIGUSR1)
 	send(t, s, syscall.SIGUSR2)
 	wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
 		raise(t, syscall.SIGWINCH)

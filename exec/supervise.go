@@ -24,9 +24,9 @@ type Options struct {
 // its exit code, or 128+n when signal n ended it.
 //
 // Until then this process is an init. It forwards every signal of [Forwardable] to
-// the program once, including those that signals caught before. It reaps orphans, as
-// PID 1 or, on Linux, as a subreaper (PR_SET_CHILD_SUBREAPER of prctl(2)). It leaves
-// orphans that outlive the program to the system.
+// the program once. It reaps orphans, as PID 1 or, on Linux, as a subreaper
+// (PR_SET_CHILD_SUBREAPER of prctl(2)). It leaves orphans that outlive the program to
+// the system.
 //
 // The program gets a process group of its own. If this process is a job of its own
 // on a terminal, the program gets the terminal: Ctrl-C reaches only the program,
@@ -42,8 +42,8 @@ type Options struct {
 // program when the thread that started it ends. Until Supervise returns, nothing
 // else may use signals, which may be nil; they are still caught afterwards.
 //
-// If a signal that was given to [Catch] arrived before the start and was not
-// reported yet, Supervise does not start the program and returns a [*SignalError].
+// If a signal that signals caught arrived before the start and was not reported yet,
+// Supervise does not start the program and returns a [*SignalError].
 // If the program cannot be run, it returns an [*ExitError].
 func Supervise(program Program, signals *Signals, options Options) (code int, err error) {
 	if signals == nil {
@@ -53,7 +53,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	options = options.withDefaults()
 	becomeSubreaper(options)
 	tty := findTerminal()
-	signals.CatchMore(tty.forwardable()...)
+	signals.catch(tty.forwardable()...)
 	if err := signals.pendingEnd(); err != nil {
 		return 0, err
 	}

@@ -61,7 +61,7 @@ func TestSuperviseDoesNotStartAfterASignal(t *testing.T) {
 // The program gets the queued signals first, in their order.
 func TestSuperviseForwardsQueuedSignals(t *testing.T) {
 	s := catch(t)
-	s.CatchMore(syscall.SIGWINCH, syscall.SIGCONT)
+	s.catch(syscall.SIGWINCH, syscall.SIGCONT)
 	send(t, s, syscall.SIGWINCH)
 	send(t, s, syscall.SIGCONT)
 	var forwarded []syscall.Signal

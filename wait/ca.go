@@ -13,7 +13,7 @@ import (
 
 // caFiles are files of PEM certificates to trust, whose file systems may not answer.
 type caFiles struct {
-	paths []string
+	paths []string // none: those of the system
 	beside[caResult]
 }
 
@@ -39,7 +39,7 @@ func (c *caFiles) check() error {
 	return nil
 }
 
-// pool returns the certificates, nil when there are no files, or errHeld when ctx ends
+// pool returns the certificates, nil for a nil c, or errHeld when ctx ends
 // before they are read. They are read once.
 func (c *caFiles) pool(ctx context.Context) (*x509.CertPool, error) {
 	if c == nil {
@@ -56,6 +56,13 @@ func (c *caFiles) pool(ctx context.Context) (*x509.CertPool, error) {
 }
 
 func readCertificates(paths []string) (*x509.CertPool, error) {
+	if len(paths) == 0 {
+		pool, err := x509.SystemCertPool()
+		if err != nil {
+			err = fmt.Errorf("cannot read the system's certificates: %w", rootCause(err))
+		}
+		return pool, err
+	}
 	pool := x509.NewCertPool()
 	for _, path := range paths {
 		pem, err := readRegular(path)

@@ -19,7 +19,7 @@ type connProbe struct {
 	request  string // in words, for the answer's detail; no credentials
 	scheme   string
 	tls      *tls.Config // for a scheme with TLS, and to find out whether a server speaks it
-	ca       *caFiles    // of the CAs to trust; nil: the system's
+	ca       *caFiles    // of the CAs to trust; nil: none is asked for
 	exchange exchangeFunc
 }
 
@@ -30,9 +30,13 @@ type exchangeFunc func(context.Context, net.Conn) Answer
 // newConnProbe returns a probe of the server at e. verb describes the request: with the
 // URL it becomes the first words of the answer's detail.
 func newConnProbe(u *url.URL, e *endpoint, o options, verb string, exchange exchangeFunc) *connProbe {
+	ca := o.ca
+	if ca == nil && !o.insecure {
+		ca = &caFiles{} // the system's
+	}
 	return &connProbe{
 		endpoint: e, request: verb + " " + locator(u), scheme: u.Scheme,
-		tls: o.tls(u.Hostname()), ca: o.ca, exchange: exchange,
+		tls: o.tls(u.Hostname()), ca: ca, exchange: exchange,
 	}
 }
 

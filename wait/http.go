@@ -130,6 +130,8 @@ func answerFromHTTPError(err error) Answer {
 	switch {
 	case errors.As(err, &network), errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
 		return endedEarly(err)
+	case strings.HasPrefix(err.Error(), "unsupported transfer encoding"): // as net/http says
+		return Answer{Failed, "its Transfer-Encoding is not chunked, and no other is understood", err}
 	}
 	return Answer{Failed, errNotHTTP.Error(), err}
 }

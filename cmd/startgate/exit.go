@@ -21,7 +21,7 @@ const (
 var codes = []struct{ Code, Meaning string }{
 	{"the application's", "it ran; 128+n when signal n ended it under startgate's supervision"},
 	{"2", "the Go runtime aborted: it could not get a thread, a file descriptor or memory"},
-	{"124", "a target was not ready within STARTGATE_TIMEOUT"},
+	{"124", "a target was not ready, or the program's file system did not answer, within STARTGATE_TIMEOUT"},
 	{"125", "startgate itself failed: settings, usage, --install"},
 	{"126", "the program exists and cannot be run, or no process could be started for it"},
 	{"127", "the program does not exist"},
@@ -39,7 +39,7 @@ func exitCode(err error) int {
 		return exit.Code
 	case errors.As(err, &signal):
 		return signal.Code()
-	case errors.Is(err, context.DeadlineExceeded):
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, errHeld):
 		return codeTimeout
 	}
 	return codeFailed

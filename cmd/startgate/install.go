@@ -1,17 +1,36 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // install copies this binary to path, or into it when it is a directory, as an
-// executable for everybody. It appears there whole or not at all.
-func install(path string) error {
+// executable for everybody. It appears there whole or not at all. When ctx ends, the copy
+// may take another moment to be complete or removed, but not for ever: a file system may
+// not answer.
+func install(ctx context.Context, path string) error {
+	done := make(chan error, 1)
+	go func() { done <- copyTo(path) }()
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+	}
+	select {
+	case <-done:
+	case <-time.After(filePatience):
+	}
+	return context.Cause(ctx)
+}
+
+func copyTo(path string) error {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		path = filepath.Join(path, "startgate")
 	}

@@ -12,7 +12,8 @@ import (
 )
 
 // quit asks the sidecars to shut down; code is that of the application, or of the
-// failure to start it. A signal stops the asking.
+// failure to start it. A signal stops the asking, if it is one that a user stops
+// programs with: others, such as USR1, were for the application.
 func (g *gate) quit(code int) {
 	targets := g.current().quits
 	if len(targets) == 0 {
@@ -24,6 +25,7 @@ func (g *gate) quit(code int) {
 		return
 	}
 	var signal *exec.SignalError
+	g.signals.EndBy(stopSignals...)
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return g.quitAll(ctx, targets) })
 	if errors.As(err, &signal) {
 		g.log.Warn("stopped asking " + names + " to shut down: " + exec.SignalName(signal.Signal))

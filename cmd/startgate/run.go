@@ -56,7 +56,7 @@ func (g *gate) obey() (code int, err error) {
 	case "--version":
 		return 0, printVersion(g.stdout)
 	case "--install":
-		return 0, install(command.operand)
+		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand) })
 	}
 	notes := unknownSettings(g.environ)
 	if g.settings, err = readSettings(g.environ); err != nil {
@@ -110,35 +110,30 @@ func (g *gate) start(argv []string) (code int, err error) {
 	return code, err
 }
 
-// find looks the program up, until a signal arrives: a file system may not answer.
+// find looks the program up, until a signal arrives or the time is up: a file system may
+// not answer.
 func (g *gate) find() (path string, err error) {
-	type result struct {
-		path string
-		err  error
-	}
-	found := make(chan result, 1)
-	go func() {
-		path, err := exec.Find(g.program, exec.SearchPath(g.environ))
-		found <- result{path, err}
-	}()
+	var found string
 	err = g.signals.Do(context.Background(), func(ctx context.Context) error {
-		select {
-		case r := <-found:
-			path = r.path
-			return r.err
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+		ctx, cancel := g.timed(ctx)
+		defer cancel()
+		return until(ctx, func() (err error) {
+			found, err = exec.Find(g.program, exec.SearchPath(g.environ))
+			return err
+		})
 	})
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
+	switch {
+	case err == nil:
+		return found, nil
+	case errors.Is(err, context.DeadlineExceeded):
+		err = fmt.Errorf("cannot run %s: %w", g.program, errHeld)
+	case errors.As(err, new(*exec.ExitError)):
 		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
 	}
-	return path, err
+	return "", err
 }
 
-// prepare looks at the pod, logs what it means, and begins to catch what the
-// application will have forwarded.
+// prepare looks at the pod, and logs what it means.
 func (g *gate) prepare() error {
 	err := g.signals.Do(context.Background(), g.look)
 	for _, text := range g.skipped() {
@@ -149,9 +144,6 @@ func (g *gate) prepare() error {
 	}
 	mode, _ := g.current().mode()
 	g.metrics = newMetrics(g.settings.Metrics, mode == modeSupervise, g.log)
-	if mode == modeSupervise {
-		g.signals.CatchMore(exec.ForwardableBeforeStart()...)
-	}
 	return err
 }
 

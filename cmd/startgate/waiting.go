@@ -52,12 +52,8 @@ func (t targetStats) attrs() []any {
 
 // waitForAll waits for one target after the other.
 func (g *gate) waitForAll(ctx context.Context) error {
-	timed := ctx
-	if timeout := time.Duration(g.settings.Timeout); timeout > 0 {
-		var cancel func()
-		timed, cancel = context.WithTimeout(ctx, timeout)
-		defer cancel()
-	}
+	timed, cancel := g.timed(ctx)
+	defer cancel()
 	g.answered = map[string]bool{}
 	for _, target := range g.current().targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
@@ -80,6 +76,14 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		}
 	}
 	return context.Cause(ctx)
+}
+
+// timed returns a context that ends after STARTGATE_TIMEOUT.
+func (g *gate) timed(ctx context.Context) (context.Context, context.CancelFunc) {
+	if timeout := time.Duration(g.settings.Timeout); timeout > 0 {
+		return context.WithTimeout(ctx, timeout)
+	}
+	return context.WithCancel(ctx)
 }
 
 // progress logs how the wait for one target goes.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"time"
 )
@@ -14,12 +15,19 @@ const filePatience = time.Second
 // within runs f, which a file system that does not answer may hold up for ever, and
 // returns its error. It returns errHeld when f takes longer than filePatience.
 func within(f func() error) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), filePatience, errHeld)
+	defer cancel()
+	return until(ctx, f)
+}
+
+// until runs f and returns its error, or the cause when ctx ends before.
+func until(ctx context.Context, f func() error) error {
 	done := make(chan error, 1)
 	go func() { done <- f() }()
 	select {
 	case err := <-done:
 		return err
-	case <-time.After(filePatience):
-		return errHeld
+	case <-ctx.Done():
+		return context.Cause(ctx)
 	}
 }

@@ -45,8 +45,8 @@ var faults = []fault{
 		hostileAnswers,
 	},
 	{
-		"DNS is slow",
-		"a name that is resolved within `STARTGATE_ATTEMPT_TIMEOUT` is good; of another the log says `cannot resolve HOST: the name server does not answer`",
+		"DNS is slow, or a name server is dead",
+		"a lookup that takes longer than `STARTGATE_ATTEMPT_TIMEOUT` goes on beside the next probes, and the wait with it; until it is answered the log says `cannot resolve HOST: the name server does not answer`. So a dead name server in front of a good one costs the resolver's 5 seconds, and one that drops the questions for IPv6 addresses nothing",
 		slowDNS,
 	},
 	{
@@ -63,6 +63,16 @@ var faults = []fault{
 		"the volume for `--install` is full",
 		"code 125; nothing is left of the copy, and an older one is left as it was",
 		fullInstall,
+	},
+	{
+		"a file system does not answer (an NFS server that is gone, a volume's driver that has died): a target's, that of `#ca=`, of the program, of the metrics, of the termination log or of `--install`",
+		"not ready: `no answer from the file system in time`; the time-out and signals end the wait as always. With `STARTGATE_ON_TIMEOUT=start`, or when it is the metrics', the application starts, supervised, with a warning",
+		unreadFileSystem,
+	},
+	{
+		"the same, and its FUSE daemon has taken the request and is silent",
+		"the same, and the log and the termination message say so in time; but the kernel holds the process, also after KILL, until the daemon answers or the mount is aborted (`umount -f`, or `/sys/fs/fuse/connections/*/abort`). No process can cure that",
+		heldFileSystem,
 	},
 	{
 		"no more file can be opened (`RLIMIT_NOFILE`)",

@@ -127,13 +127,6 @@ func TestIgnoredSignalsDoNotEndTheWait(t *testing.T) {
 	s.waitsThrough(ignored, launch{states: each("ignore", ignored)}).shows(t, "SigIgn", maskOf(ignored))
 }
 
-// R12: the limit. Those that startgate does not catch, Go's
-// runtime does, and drops. They neither end the wait nor reach the program.
-func TestOtherSignalsAreDroppedWhileWaiting(t *testing.T) {
-	dropped := []syscall.Signal{unix.SIGUSR1, unix.SIGUSR2, unix.SIGPIPE, unix.SIGALRM, unix.SIGXCPU, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR, 40, 64}
-	newComparison(t).waitsThrough(dropped, launch{}).shows(t, "ShdPnd", maskOf(nil))
-}
-
 // waitsThrough sends startgate signals while it waits, which must not end that, and
 // returns what the recorder sees then.
 func (s *comparison) waitsThrough(signals []syscall.Signal, a launch) snapshot {

@@ -30,7 +30,8 @@ func TestForwardableIsComplete(t *testing.T) {
 	want := []syscall.Signal{
 		unix.SIGTERM, unix.SIGINT, unix.SIGHUP, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGWINCH, unix.SIGALRM,
 		unix.SIGPIPE, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, unix.SIGVTALRM, unix.SIGIO, unix.SIGPWR,
-		unix.SIGXCPU, unix.SIGXFSZ,
+		unix.SIGXCPU, unix.SIGXFSZ, unix.SIGILL, unix.SIGTRAP, unix.SIGABRT, unix.SIGBUS, unix.SIGFPE, unix.SIGSEGV,
+		unix.SIGSTKFLT, unix.SIGSYS,
 	}
 	for sig := syscall.Signal(35); sig <= 64; sig++ {
 		want = append(want, sig)

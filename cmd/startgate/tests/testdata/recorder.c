@@ -9,7 +9,7 @@
  *     line; bytes that are not printable are \xNN, and PIDs are told relative to
  *     its own.
  *   recorder handle MILLISECONDS
- *     handles TERM, INT, HUP and QUIT: says "ready", then "got N", code 40. When
+ *     handles TERM, INT, HUP, QUIT and USR1: says "ready", then "got N", code 40. When
  *     none comes in that time: code 99.
  */
 #define _GNU_SOURCE
@@ -473,6 +473,7 @@ static int handle(long patience) {
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGQUIT);
+	sigaddset(&set, SIGUSR1);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	dprintf(1, "ready\n");
 	int got = sigtimedwait(&set, NULL, &time);
