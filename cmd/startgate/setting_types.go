@@ -149,14 +149,14 @@ type metricsTargets []string
 
 // Decode parses value.
 func (m *metricsTargets) Decode(value string) error {
-	for item := range strings.SplitSeq(value, ",") {
+	for i, item := range strings.Split(value, ",") {
 		item = strings.TrimSpace(item)
 		host, port, err := net.SplitHostPort(item)
 		number, notNumber := strconv.ParseUint(port, 10, 16)
 		switch {
 		case strings.HasPrefix(item, "/") && !strings.HasSuffix(item, "/"):
 		case err != nil || notNumber != nil || number == 0 || strings.Contains(host, "/"):
-			return errors.New("has an item that is neither an address nor an absolute path: write it like :9102 or /path/x.prom")
+			return fmt.Errorf("item %d is neither an address nor an absolute path: write it like :9102 or /path/x.prom", i+1)
 		}
 		*m = append(*m, item)
 	}
