@@ -41,7 +41,7 @@ func TestEndingLeavesOutBlockedSignals(t *testing.T) {
 // Replace keeps most signals caught until execve. What has arrived by then counts.
 func TestStopWithSignalsThatAreKept(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1, syscall.SIGTERM)
-	raise(t, syscall.SIGUSR1)
+	send(t, s, syscall.SIGUSR1)
 	wantSignal(t, s.stop(syscall.SIGUSR1), syscall.SIGUSR1)
 	defer signal.Reset(syscall.SIGUSR1)
 	raise(t, syscall.SIGUSR1)

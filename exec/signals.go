@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"syscall"
 )
 
@@ -21,6 +22,8 @@ type Signals struct {
 	all     []syscall.Signal // every signal that is caught
 	ending  []syscall.Signal // those that make a call fail
 	queued  []syscall.Signal // read from arrived, and neither reported nor forwarded yet
+
+	catching sync.WaitGroup // until all are caught
 }
 
 // Catch starts to catch the given signals, so that none of them ends the process
@@ -32,13 +35,15 @@ func Catch(signals ...syscall.Signal) *Signals {
 	// Go drops what does not fit; a burst of real-time signals may be long.
 	s := &Signals{arrived: make(chan os.Signal, 1024)}
 	s.CatchMore(signals...)
+	s.catching.Wait()
 	return s
 }
 
-// CatchMore starts to catch more signals, as [Catch] does.
+// CatchMore starts to catch more signals, as [Catch] does, and does not wait for that: Go
+// takes ten microseconds for each. The next call waits.
 func (s *Signals) CatchMore(signals ...syscall.Signal) {
-	s.catch(signals...)
 	s.ending = append(s.ending, signals...)
+	s.catch(signals...)
 }
 
 // EndBy makes these signals the only ones that make a call fail from now on. Others
@@ -46,6 +51,9 @@ func (s *Signals) CatchMore(signals ...syscall.Signal) {
 func (s *Signals) EndBy(signals ...syscall.Signal) { s.ending = signals }
 
 // catch starts to catch the signals that are neither ignored nor caught already.
+//
+// For each signal, package signal waits for a goroutine that is locked to a thread. From
+// one that is locked itself, as the main one is, this takes several times as long.
 func (s *Signals) catch(signals ...syscall.Signal) {
 	var added []os.Signal
 	for _, sig := range signals {
@@ -54,22 +62,9 @@ func (s *Signals) catch(signals ...syscall.Signal) {
 			s.all = append(s.all, sig)
 		}
 	}
-	if len(added) == 0 {
-		return // without a list, Notify would catch every signal
+	if len(added) > 0 { // without a list, Notify would catch every signal
+		s.catching.Go(func() { signal.Notify(s.arrived, added...) })
 	}
-	onOtherGoroutine(func() { signal.Notify(s.arrived, added...) })
-}
-
-// onOtherGoroutine runs f on another goroutine and waits for it. For each signal,
-// package signal waits for a goroutine that is locked to a thread. From one that is
-// locked itself, as the main one is, this takes several times as long.
-func onOtherGoroutine(f func()) {
-	done := make(chan struct{})
-	go func() {
-		f()
-		close(done)
-	}()
-	<-done
 }
 
 // Do runs f and returns its error. A signal cancels f's context, with a [*SignalError]
@@ -88,7 +83,10 @@ func (s *Signals) Do(parent context.Context, f func(context.Context) error) erro
 	defer cancel(nil)
 	end := s.interrupt(ctx, cancel)
 	done := make(chan error, 1)
-	go func() { done <- f(ctx) }()
+	go func() {
+		s.catching.Wait()
+		done <- f(ctx)
+	}()
 	for {
 		select {
 		case sig := <-s.arrived:
@@ -150,6 +148,7 @@ func (s *Signals) caught() []syscall.Signal {
 	if s == nil {
 		return nil
 	}
+	s.catching.Wait()
 	return s.all
 }
 
@@ -164,11 +163,13 @@ func (s *Signals) stop(keep ...os.Signal) error {
 	if s == nil {
 		return nil
 	}
-	onOtherGoroutine(func() {
+	s.catching.Wait()
+	s.catching.Go(func() { // as in catch
 		if len(keep) > 0 {
 			signal.Notify(make(chan os.Signal, 1), keep...)
 		}
-		signal.Stop(s.arrived) // what had arrived is in the channel when it returns
+		signal.Stop(s.arrived)
 	})
+	s.catching.Wait() // after which what had arrived is in the channel
 	return s.pendingEnd()
 }

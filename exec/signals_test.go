@@ -230,6 +230,19 @@ func TestSignalName(t *testing.T) {
 	}
 }
 
+// What is to be caught, is caught when f begins.
+func TestDoWaitsForCatchMore(t *testing.T) {
+	for range 20 {
+		s := Catch()
+		s.CatchMore(Ending()...)
+		wantSignal(t, s.Do(t.Context(), func(ctx context.Context) error {
+			raise(t, syscall.SIGUSR2)
+			return untilDone(ctx)
+		}), syscall.SIGUSR2)
+		wantNothingPending(t, s)
+	}
+}
+
 // A signal that is caught already is skipped, which saves time.
 func TestCatchMoreTwice(t *testing.T) {
 	s := catch(t, syscall.SIGUSR1)

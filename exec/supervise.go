@@ -54,6 +54,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	becomeSubreaper(options)
 	tty := findTerminal()
 	signals.catch(tty.forwardable()...)
+	signals.catching.Wait()
 	if err := signals.pendingEnd(); err != nil {
 		return 0, err
 	}

@@ -62,6 +62,7 @@ func TestSuperviseDoesNotStartAfterASignal(t *testing.T) {
 func TestSuperviseForwardsQueuedSignals(t *testing.T) {
 	s := catch(t)
 	s.catch(syscall.SIGWINCH, syscall.SIGCONT)
+	s.catching.Wait()
 	send(t, s, syscall.SIGWINCH)
 	send(t, s, syscall.SIGCONT)
 	var forwarded []syscall.Signal

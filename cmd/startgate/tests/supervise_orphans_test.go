@@ -80,7 +80,7 @@ func TestSignalAsTheApplicationEnds(t *testing.T) {
 	for n := range moments(t, 50) {
 		p := start(t, superviseCommand(app, "crowd", "20", "7"))
 		spin(time.Duration(n%50) * 200 * time.Microsecond)
-		_ = syscall.Kill(p.pid(), unix.SIGCONT) // has no effect by default, and does not end the wait
+		_ = syscall.Kill(p.pid(), unix.SIGCONT) // has no effect by default, before the start either
 		p.ends(7)
 		p.logHasNot("cannot send") // to nobody
 	}
