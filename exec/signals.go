@@ -107,12 +107,13 @@ func (s *Signals) Do(parent context.Context, f func(context.Context) error) erro
 // when there is none. If ctx was cancelled before, the signal goes back to the queue:
 // whoever uses ctx cannot learn of it.
 func (s *Signals) interrupt(ctx context.Context, cancel context.CancelCauseFunc) error {
-	end := s.pendingEnd()
-	if end == nil {
+	sig, ok := s.takeEnding()
+	if !ok {
 		return nil
 	}
+	end := error(&SignalError{sig})
 	if cancel(end); context.Cause(ctx) != end {
-		s.queued = slices.Insert(s.queued, 0, end.(*SignalError).Signal)
+		s.queued = slices.Insert(s.queued, 0, sig)
 		return nil
 	}
 	return end
@@ -121,14 +122,21 @@ func (s *Signals) interrupt(ctx context.Context, cancel context.CancelCauseFunc)
 // pendingEnd takes the first ending signal that has arrived and was not reported
 // yet. It returns nil when there is none.
 func (s *Signals) pendingEnd() error {
+	if sig, ok := s.takeEnding(); ok {
+		return &SignalError{sig}
+	}
+	return nil
+}
+
+func (s *Signals) takeEnding() (sig syscall.Signal, ok bool) {
 	s.collect()
 	i := slices.IndexFunc(s.queued, func(sig syscall.Signal) bool { return slices.Contains(s.ending, sig) })
 	if i < 0 {
-		return nil
+		return 0, false
 	}
-	end := &SignalError{s.queued[i]}
+	sig = s.queued[i]
 	s.queued = slices.Delete(s.queued, i, i+1)
-	return end
+	return sig, true
 }
 
 // collect queues what has arrived by now.

@@ -16,10 +16,14 @@ import (
 // may take another moment to be complete or removed, but not for ever: a file system may
 // not answer.
 func install(ctx context.Context, path string) error {
-	done := make(chan error, 1)
-	go func() { done <- copyTo(path) }()
+	var err error
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		err = copyTo(path)
+	}()
 	select {
-	case err := <-done:
+	case <-done:
 		return err
 	case <-ctx.Done():
 	}
