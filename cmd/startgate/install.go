@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
 )
 
 // install copies this binary to path, or into it when it is a directory, as an
@@ -27,10 +26,7 @@ func install(ctx context.Context, path string) error {
 		return err
 	case <-ctx.Done():
 	}
-	select {
-	case <-done:
-	case <-time.After(filePatience):
-	}
+	_ = within(func() error { return <-done })
 	return context.Cause(ctx)
 }
 
