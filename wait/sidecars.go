@@ -37,7 +37,7 @@ var sidecars = []Sidecar{
 		Note:       "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
 		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
 			"http://localhost:15021/healthz/ready follows it",
-		NotReadyHint: "Istio's agent is up, and its Envoy has no configuration from istiod that it accepts; " +
+		NotReadyHint: "Istio's agent is up, and its Envoy is not ready; " +
 			"the reason is in kubectl logs POD -c istio-proxy | grep 'NOT ready'",
 		QuitHint: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be shut down",
 	},

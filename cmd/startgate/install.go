@@ -15,14 +15,10 @@ import (
 // may take another moment to be complete or removed, but not for ever: a file system may
 // not answer.
 func install(ctx context.Context, path string) error {
-	var err error
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		err = copyTo(path)
-	}()
+	done := make(chan error, 1)
+	go func() { done <- copyTo(path) }()
 	select {
-	case <-done:
+	case err := <-done:
 		return err
 	case <-ctx.Done():
 	}

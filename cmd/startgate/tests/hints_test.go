@@ -66,6 +66,15 @@ func TestHints(t *testing.T) {
 			[]string{"status 503. The proxy has received no configuration: istiod is out of reach", "grep 'NOT ready'"},
 		},
 		{
+			"something else has the port of Envoy's counters", "",
+			func(t *testing.T) {
+				startSidecar(t, agentAddr)
+				answer(t, "127.0.0.1:15000", status(404, ""))
+			},
+			nil,
+			[]string{"status 503. Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs"},
+		},
+		{
 			"configuration rejected", "",
 			func(t *testing.T) {
 				startSidecar(t, agentAddr)
