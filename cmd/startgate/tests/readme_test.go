@@ -71,12 +71,6 @@ func TestREADMELogLine(t *testing.T) {
 // the application's.
 func TestREADMEFilter(t *testing.T) {
 	t.Parallel()
-	need(t, "grep", "sh")
-	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
-	filter, _, _ = strings.Cut(filter, "\n")
-	if !found {
-		t.Fatal("README.md has no filter of an application's log")
-	}
 	log := logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "QUIT=http://127.0.0.1:1/quit", "TIMEOUT=3s", "QUIT_TIMEOUT=100ms") +
 		logOf(t, "true", "WAIT_FOR=tcp://127.0.0.1:1", "TIMEOUT=100ms", "ON_TIMEOUT=start")
 	const own = "connection refused"
@@ -84,12 +78,26 @@ func TestREADMEFilter(t *testing.T) {
 		t.Errorf("the log has too few lines of %s to show anything:\n%s", own, log)
 	}
 	for text, want := range map[string]int{log: 0, log + "dial tcp 10.0.0.1:6379: connect: connection refused\n": 1} {
-		cmd := exec.Command("sh", "-c", filter)
-		cmd.Stdin = strings.NewReader(text)
-		if out, _ := cmd.Output(); strings.Count(string(out), "\n") != want {
-			t.Errorf("%s\nfinds\n%s", filter, out)
+		if found := filterByREADME(t, text); strings.Count(found, "\n") != want {
+			t.Errorf("the filter finds\n%s", found)
 		}
 	}
+}
+
+// filterByREADME returns what the README's filter takes for the application's first
+// refused connection.
+func filterByREADME(t *testing.T, log string) string {
+	t.Helper()
+	need(t, "grep", "sh")
+	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
+	filter, _, _ = strings.Cut(filter, "\n")
+	if !found {
+		t.Fatal("README.md has no filter of an application's log")
+	}
+	cmd := exec.Command("sh", "-c", filter)
+	cmd.Stdin = strings.NewReader(log)
+	out, _ := cmd.Output()
+	return string(out)
 }
 
 // TestREADMEMigrating finds settings of the tables for users of other wrappers that
