@@ -1,0 +1,58 @@
+package exec
+
+// This file tests how the state of children is asked for.
+
+import (
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// stoppedChild starts a child and stops it. The stop is not taken.
+func stoppedChild(t *testing.T) (pid int) {
+	t.Helper()
+	pid, err := syscall.ForkExec("/bin/sleep", []string{"sleep", "1000"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = unix.Kill(pid, unix.SIGKILL)
+		_, _ = unix.Wait4(pid, nil, 0, nil)
+	})
+	changes(t, pid, unix.SIGSTOP, unix.WSTOPPED)
+	return pid
+}
+
+// changes sends a child a signal, and returns when the kernel reports the change.
+func changes(t *testing.T, pid int, sig syscall.Signal, change int) {
+	t.Helper()
+	if err := unix.Kill(pid, sig); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := waitid(oneChild, pid, change|unix.WNOWAIT); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A child whose stop was reported may be continued or killed before the stop is taken.
+// Killing was once taken for a waitid that the system does not permit.
+func TestStopThatHasEnded(t *testing.T) {
+	pid := stoppedChild(t)
+	if sig, err := takeStop(pid); sig != unix.SIGSTOP || err != nil {
+		t.Errorf("stopped: %v, error %v", sig, err)
+	}
+	for name, end := range map[string]struct {
+		sig    syscall.Signal
+		change int
+	}{
+		"continued": {unix.SIGCONT, unix.WCONTINUED},
+		"killed":    {unix.SIGKILL, unix.WEXITED},
+	} {
+		pid := stoppedChild(t)
+		changes(t, pid, end.sig, end.change)
+		if sig, err := takeStop(pid); sig != 0 || err != nil {
+			t.Errorf("%s: %v, error %v", name, sig, err)
+		}
+	}
+}
