@@ -1,10 +1,11 @@
 package exec
 
-// This file tests how the state of children is asked for.
+// This file tests how children are asked for and reaped.
 
 import (
 	"syscall"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -54,5 +55,32 @@ func TestStopThatHasEnded(t *testing.T) {
 		if sig, err := takeStop(pid); sig != 0 || err != nil {
 			t.Errorf("%s: %v, error %v", name, sig, err)
 		}
+	}
+}
+
+// Also what had ended before; and nothing is taken afterwards.
+func TestReap(t *testing.T) {
+	begin := func() (pid int) {
+		pid, err := syscall.ForkExec("/bin/true", []string{"true"}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return pid
+	}
+	before := begin()
+	if _, err := waitid(oneChild, before, unix.WEXITED|unix.WNOWAIT); err != nil {
+		t.Fatal(err)
+	}
+	stop := Reap()
+	for _, pid := range []int{before, begin()} {
+		for deadline := time.Now().Add(time.Minute); unix.Kill(pid, 0) != unix.ESRCH; time.Sleep(time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatal("not reaped")
+			}
+		}
+	}
+	stop()
+	if pid, err := unix.Wait4(begin(), nil, 0, nil); err != nil {
+		t.Errorf("the status of %d was taken: %v", pid, err)
 	}
 }

@@ -70,7 +70,7 @@ func (g *gate) obey() (code int, err error) {
 		return 0, g.check()
 	case "--wait":
 		if err = g.prepare(); err == nil {
-			err = g.signals.Do(context.Background(), g.waitForAll)
+			err = g.wait()
 		}
 	default:
 		code, err = g.start(command.program)
@@ -98,7 +98,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 		err = prepared
 	}
 	if err == nil {
-		err = g.signals.Do(context.Background(), g.waitForAll)
+		err = g.wait()
 	}
 	if err == nil {
 		code, err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
@@ -170,6 +170,15 @@ func (g *gate) notes() []string {
 		notes = append(notes, note)
 	}
 	return notes
+}
+
+// wait waits for all targets. As PID 1 it reaps meanwhile: what kubectl exec leaves behind
+// comes to PID 1, and a wait may be long.
+func (g *gate) wait() error {
+	if os.Getpid() == 1 {
+		defer exec.Reap()()
+	}
+	return g.signals.Do(context.Background(), g.waitForAll)
 }
 
 // handOver becomes the program, or supervises it and returns its exit code.
