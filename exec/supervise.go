@@ -13,6 +13,10 @@ import (
 // The functions may be called from several goroutines at once. They should not block:
 // meanwhile no signal is forwarded.
 type Options struct {
+	// Group sends signals to all processes of the program's group, not to the program
+	// alone: of a shell's pipeline to each part. Where the group is also this process's,
+	// as part of a larger job on a terminal, the program alone gets them.
+	Group bool
 	// Forwarded, if not nil, is called after each signal that was sent to the program.
 	Forwarded func(syscall.Signal)
 	// Degraded, if not nil, is called with each thing that this machine does not
@@ -142,8 +146,11 @@ func (c *child) signal(sig syscall.Signal) {
 		return
 	}
 	to := c.tty.recipient(sig, c.pid)
-	if to == skip {
+	switch {
+	case to == skip:
 		return
+	case c.options.Group && !c.tty.sharesGroup():
+		to = -c.pid
 	}
 	if err := unix.Kill(to, sig); err != nil {
 		c.options.Degraded(fmt.Errorf("cannot send %s to the program: %w", SignalName(sig), err))

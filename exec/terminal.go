@@ -50,6 +50,9 @@ func inPipeline() bool {
 // the program may have the terminal.
 func (t *terminal) ownsJob() bool { return t != nil && !t.inLargerJob }
 
+// sharesGroup reports whether the program is in this process's group.
+func (t *terminal) sharesGroup() bool { return t != nil && t.inLargerJob }
+
 // inForeground reports whether this process's group is in the foreground.
 func (t *terminal) inForeground() bool {
 	group, err := foregroundOf(t.fd)
@@ -64,7 +67,7 @@ func sentByTerminal(sig syscall.Signal) bool {
 // forwardable returns the signals to catch and forward. A larger job is stopped and
 // continued as a whole, and this process with it.
 func (t *terminal) forwardable() []syscall.Signal {
-	if t == nil || !t.inLargerJob {
+	if !t.sharesGroup() {
 		return Forwardable()
 	}
 	return slices.DeleteFunc(Forwardable(), func(sig syscall.Signal) bool { return slices.Contains(jobControl, sig) })

@@ -210,6 +210,7 @@ func (g *gate) isHeld() bool {
 func (g *gate) supervise(program exec.Program) (code int, err error) {
 	began := time.Now()
 	code, err = exec.Supervise(program, g.signals, exec.Options{
+		Group:     g.settings.Supervise == superviseGroup,
 		Forwarded: g.metrics.forwardedSignal,
 		Degraded:  func(err error) { g.log.Warn(err.Error()) },
 	})

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -27,39 +28,46 @@ func inShells(t *testing.T, test func(*terminal)) {
 }
 
 // S10: as a job of a shell.
-func TestTerminal(t *testing.T) {
-	inShells(t, func(s *terminal) {
-		s.types("$startgate $app terminal\n")
-		app, gate := s.ready("foreground")
-		s.types("hello\n")
-		s.shows("read hello")
-		s.types(ctrlC)
-		s.shows("signal 2 code 128") // SI_KERNEL: by the terminal
-		s.types(ctrlBackslash)
-		s.shows("signal 3 code 128")
-		s.resizes(50)
-		s.shows("signal 28 code 128")
-		if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
-			s.Fatalf("%v", err)
-		}
-		s.shows("signal 10 code 0") // and nothing else is on its way
+func TestTerminal(t *testing.T) { inShells(t, func(s *terminal) { s.asJob("") }) }
 
-		s.types(ctrlZ)
-		s.are("T", app, gate)
-		s.types("fg\n")
-		s.shows("signal 18")
-		s.are("S", app, gate)
-		s.types("again\n")
-		s.shows("read again")
-		s.has("signal 18", 1)
+// S10: where signals go to the application's group, what is typed comes to it once too.
+func TestTerminalOfGroup(t *testing.T) {
+	inShells(t, func(s *terminal) { s.asJob("STARTGATE_SUPERVISE=group ") })
+}
 
-		s.types("exit 7\n")
-		s.types("echo code $?\n")
-		s.shows("code 7")
-		for _, once := range []string{"signal 2 ", "signal 3 ", "signal 10 ", "signal 28 "} {
-			s.has(once, 1)
-		}
-	})
+// asJob tests a job with this setting.
+func (s *terminal) asJob(setting string) {
+	s.Helper()
+	s.types(setting + "$startgate $app terminal\n")
+	app, gate := s.ready("foreground")
+	s.types("hello\n")
+	s.shows("read hello")
+	s.types(ctrlC)
+	s.shows("signal 2 code 128") // SI_KERNEL: by the terminal
+	s.types(ctrlBackslash)
+	s.shows("signal 3 code 128")
+	s.resizes(50)
+	s.shows("signal 28 code 128")
+	if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
+		s.Fatalf("%v", err)
+	}
+	s.shows("signal 10 code 0") // and nothing else is on its way
+
+	s.types(ctrlZ)
+	s.are("T", app, gate)
+	s.types("fg\n")
+	s.shows("signal 18")
+	s.are("S", app, gate)
+	s.types("again\n")
+	s.shows("read again")
+	s.has("signal 18", 1)
+
+	s.types("exit 7\n")
+	s.types("echo code $?\n")
+	s.shows("code 7")
+	for _, once := range []string{"signal 2 ", "signal 3 ", "signal 10 ", "signal 28 "} {
+		s.has(once, 1)
+	}
 }
 
 // S10: as a background job, which stops when it wants to read.
@@ -161,6 +169,7 @@ func TestTerminalShared(t *testing.T) {
 	for name, job := range map[string]string{
 		"pipeline":        "$startgate $app terminal | (trap '' INT; cat)",
 		"pipeline of all": "$startgate $app terminal 2>&1 | (trap '' INT; cat)",
+		"script of group": `STARTGATE_SUPERVISE=group sh -c 'trap : INT QUIT; $startgate $app terminal; echo its code $?'`,
 		"script":          `sh -c 'trap : INT QUIT; $startgate $app terminal; echo its code $?'`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,7 +196,7 @@ func TestTerminalShared(t *testing.T) {
 				s.shows("read again")
 				s.has("signal 18 ", 1)
 				s.types("exit 7\n")
-				if name == "script" {
+				if strings.HasPrefix(name, "script") {
 					s.shows("its code 7")
 				}
 				s.types("echo still $((6*7))\n")
