@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -202,6 +203,39 @@ func TestTerminalShared(t *testing.T) {
 				s.types("echo still $((6*7))\n")
 				s.shows("still 42")
 			})
+		})
+	}
+}
+
+// S10: the limits. TTOU is startgate's own, because its calls to the terminal raise it.
+// In a script, what kill(2) sends of that which can be typed is taken for typed; TERM
+// always comes.
+func TestTerminalSignalsByKill(t *testing.T) {
+	for _, test := range []struct {
+		job           string
+		arrive, never []syscall.Signal
+	}{
+		{"$startgate $app signals", []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH}, []syscall.Signal{unix.SIGTTOU}},
+		{"sh -c '$startgate $app signals; :'", nil, []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH}},
+	} {
+		inShells(t, func(s *terminal) {
+			s.types(test.job + "\n")
+			s.shows("ready")
+			gate := childrenOf(s, s.pid())[0]
+			if programOf(gate) != binary { // the script
+				gate = s.childOf(gate, binary)
+			}
+			for _, sig := range slices.Concat(test.never, test.arrive, []syscall.Signal{unix.SIGTERM}) {
+				if err := syscall.Kill(gate, sig); err != nil {
+					s.Fatalf("%v", err)
+				}
+				if !slices.Contains(test.never, sig) {
+					s.shows(fmt.Sprintf("signal %d code 0", sig))
+				}
+			}
+			for _, sig := range test.never {
+				s.has(fmt.Sprintf("signal %d ", sig), 0)
+			}
 		})
 	}
 }
