@@ -1,7 +1,9 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -20,7 +22,8 @@ type Options struct {
 	// Forwarded, if not nil, is called after each signal that was sent to the program.
 	Forwarded func(syscall.Signal)
 	// Degraded, if not nil, is called with each thing that this machine does not
-	// permit, such as reaping orphans. The program is started all the same.
+	// permit, such as reaping orphans ([ErrNoSubreaper]). The program is started all the
+	// same.
 	Degraded func(error)
 }
 
@@ -92,6 +95,10 @@ type child struct {
 	reaped bool // pid may be another process's
 }
 
+// withoutDeathSignal are what the start may fail with where a filter forbids to set a
+// parent-death signal, or a kernel does not know it.
+var withoutDeathSignal = []error{syscall.EPERM, syscall.ENOSYS, syscall.EINVAL}
+
 // start starts the program.
 func start(program Program, tty *terminal, options Options) (*child, error) {
 	c := &child{tty: tty, options: options}
@@ -99,9 +106,10 @@ func start(program Program, tty *terminal, options Options) (*child, error) {
 	setDeathSignal(attributes.Sys)
 	err := run(program, func(path string, argv []string) (err error) {
 		c.pid, err = syscall.ForkExec(path, argv, attributes)
-		if (err == syscall.EPERM || err == syscall.ENOSYS) && unsetDeathSignal(attributes.Sys) {
-			if c.pid, err = syscall.ForkExec(path, argv, attributes); err == nil {
-				options.Degraded(fmt.Errorf("cannot set a parent-death signal: the program goes on when this process is killed"))
+		if slices.Contains(withoutDeathSignal, err) && unsetDeathSignal(attributes.Sys) {
+			c.pid, err = syscall.ForkExec(path, argv, attributes)
+			if err == nil && unix.Getpid() != 1 { // with which the kernel kills them all
+				options.Degraded(errors.New("cannot set a parent-death signal: the program goes on when this process is killed"))
 			}
 		}
 		return err

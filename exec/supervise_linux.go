@@ -26,7 +26,7 @@ func becomeSubreaper(options Options) {
 		return
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		options.Degraded(fmt.Errorf("cannot become a subreaper: orphans are left to PID 1: %w", err))
+		options.Degraded(fmt.Errorf("%w: %w", ErrNoSubreaper, err))
 	}
 }
 

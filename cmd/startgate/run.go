@@ -212,7 +212,7 @@ func (g *gate) supervise(program exec.Program) (code int, err error) {
 	code, err = exec.Supervise(program, g.signals, exec.Options{
 		Group:     g.settings.Supervise == superviseGroup,
 		Forwarded: g.metrics.forwardedSignal,
-		Degraded:  func(err error) { g.log.Warn(err.Error()) },
+		Degraded:  g.degraded,
 	})
 	if err != nil {
 		return 0, err
@@ -221,4 +221,14 @@ func (g *gate) supervise(program exec.Program) (code int, err error) {
 	g.metrics.exited(code, took)
 	g.log.Info(g.program+" exited", "code", code, "after", took.Round(time.Millisecond))
 	return code, nil
+}
+
+// degraded logs what supervising does without. An application that leaves no orphans, as
+// most do not, loses nothing by a missing subreaper: no reason to warn at every start.
+func (g *gate) degraded(err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, exec.ErrNoSubreaper) {
+		level = slog.LevelDebug
+	}
+	g.log.Log(context.Background(), level, err.Error())
 }
