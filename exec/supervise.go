@@ -60,6 +60,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	options = options.withDefaults()
 	becomeSubreaper(options)
 	tty := findTerminal()
+	defer tty.close()
 	signals.catch(tty.forwardable()...)
 	signals.catching.Wait()
 	if err := signals.pendingEnd(); err != nil {

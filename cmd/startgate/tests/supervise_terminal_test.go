@@ -29,17 +29,28 @@ func inShells(t *testing.T, test func(*terminal)) {
 }
 
 // S10: as a job of a shell.
-func TestTerminal(t *testing.T) { inShells(t, func(s *terminal) { s.asJob("") }) }
+func TestTerminal(t *testing.T) {
+	inShells(t, func(s *terminal) { s.asJob("$startgate $app terminal") })
+}
+
+// streamsElsewhere is a job whose standard streams are not the terminal.
+const streamsElsewhere = "$startgate sh -c 'exec $app terminal <>/dev/tty >&0 2>&0' </dev/null >/dev/null 2>&1"
+
+// S10: as a job whose standard streams are no terminal. Ctrl-Z once stopped the
+// application alone, and reading from /dev/tty stopped it for good.
+func TestTerminalWithStreamsElsewhere(t *testing.T) {
+	inShells(t, func(s *terminal) { s.asJob(streamsElsewhere) })
+}
 
 // S10: where signals go to the application's group, what is typed comes to it once too.
 func TestTerminalOfGroup(t *testing.T) {
-	inShells(t, func(s *terminal) { s.asJob("STARTGATE_SUPERVISE=group ") })
+	inShells(t, func(s *terminal) { s.asJob("STARTGATE_SUPERVISE=group $startgate $app terminal") })
 }
 
-// asJob tests a job with this setting.
-func (s *terminal) asJob(setting string) {
+// asJob tests the job that this command line starts.
+func (s *terminal) asJob(command string) {
 	s.Helper()
-	s.types(setting + "$startgate $app terminal\n")
+	s.types(command + "\n")
 	app, gate := s.ready("foreground")
 	s.types("hello\n")
 	s.shows("read hello")
@@ -73,30 +84,36 @@ func (s *terminal) asJob(setting string) {
 
 // S10: as a background job, which stops when it wants to read.
 func TestTerminalInBackground(t *testing.T) {
-	inShells(t, func(s *terminal) {
-		s.types("$startgate $app terminal &\n")
-		app, gate := s.ready("background")
-		s.are("T", app, gate)
-		s.stopped()
-		s.types("fg\n")
-		s.types("hello\n")
-		s.shows("read hello")
-		s.types(ctrlZ)
-		s.are("T", app, gate)
-		s.stopped()
-		s.types("bg\n")
-		s.are("T", app, gate) // it reads again
-		s.stopped()
-		s.types("fg\n")
-		s.types("again\n")
-		s.shows("read again")
-		s.types(ctrlC)
-		s.shows("signal 2 ")
-		s.types("exit 7\n")
-		s.types("echo code $?\n")
-		s.shows("code 7")
-		s.has("signal 2 ", 1)
-	})
+	for _, command := range []string{"$startgate $app terminal", streamsElsewhere} {
+		inShells(t, func(s *terminal) { s.inBackground(command) })
+	}
+}
+
+// inBackground tests the job that this command line starts with an & after it.
+func (s *terminal) inBackground(command string) {
+	s.Helper()
+	s.types(command + " &\n")
+	app, gate := s.ready("background")
+	s.are("T", app, gate)
+	s.stopped()
+	s.types("fg\n")
+	s.types("hello\n")
+	s.shows("read hello")
+	s.types(ctrlZ)
+	s.are("T", app, gate)
+	s.stopped()
+	s.types("bg\n")
+	s.are("T", app, gate) // it reads again
+	s.stopped()
+	s.types("fg\n")
+	s.types("again\n")
+	s.shows("read again")
+	s.types(ctrlC)
+	s.shows("signal 2 ")
+	s.types("exit 7\n")
+	s.types("echo code $?\n")
+	s.shows("code 7")
+	s.has("signal 2 ", 1)
 }
 
 // S10: fg of a running job, which bash does not send CONT then. The first Ctrl-C comes
