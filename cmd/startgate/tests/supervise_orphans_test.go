@@ -78,12 +78,13 @@ func TestReapsOrphansDuringTheQuit(t *testing.T) {
 	}
 }
 
-// S7: those that come to PID 1 while it waits, such as what kubectl exec leaves behind.
+// S7: those that come to PID 1 while it waits, such as what kubectl exec leaves behind,
+// and the children of what became startgate.
 func TestReapsOrphansDuringTheWait(t *testing.T) {
 	needRoot(t)
 	need(t, "nsenter")
 	target := startSidecar(t, "")
-	p := start(t, asPID1(command(target.settings(), binary, "--", "cat")))
+	p := start(t, asPID1(command(target.settings(), program(t, "recorder"), "set", "zombie", "7", "--", binary, "--", "cat")))
 	p.untilLog("is not ready yet")
 	for range 3 {
 		runToEnd(t, exec.Command("nsenter", "--target", strconv.Itoa(p.pid()), "--pid", "sh", "-c", "true & exec sleep 0.01")).ends(0)
