@@ -16,7 +16,7 @@
 //	err = exec.Replace(program, signals)            // returns only on failure
 //
 // A program that has work to do after the other one exits calls [Supervise] instead
-// of Replace, and is a correct init until then.
+// of Replace, and is a correct init until then. [Reap] is for the time before and after.
 //
 // Lock the main goroutine to its thread in an init function, as above, and call
 // Replace or Supervise from it: Linux ties the parent-death signal and the

@@ -62,10 +62,9 @@ func droppedByGo(signals []syscall.Signal) (dropped []os.Signal) {
 // jobControl are the signals that stop and continue a job.
 var jobControl = []syscall.Signal{syscall.SIGTSTP, syscall.SIGTTIN, syscall.SIGTTOU, syscall.SIGCONT}
 
-// hasTerminal reports whether this process may have a controlling terminal: opening
-// /dev/tty says when there is none (tty(4)).
+// hasTerminal reports whether this process may have a controlling terminal.
 func hasTerminal() bool {
-	fd, err := unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
+	fd, err := openTerminal()
 	if err == nil {
 		_ = unix.Close(fd)
 	}

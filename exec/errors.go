@@ -1,6 +1,7 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 
@@ -13,6 +14,12 @@ const (
 	CodeCannotRun = 126 // the program exists and cannot be run
 	CodeNotFound  = 127 // the program, or the interpreter it names, does not exist
 )
+
+// ErrNoSubreaper is what Options.Degraded is called with, wrapped, where this process is
+// not PID 1 and cannot become a subreaper: an old kernel or a sandbox does not know it, or
+// a seccomp filter forbids it. It costs nothing unless the program leaves orphans, and then
+// little: PID 1 reaps them, if it is an init.
+var ErrNoSubreaper = errors.New("cannot become a subreaper: orphans are left to PID 1")
 
 // ExitError reports that a program could not be run.
 type ExitError struct {

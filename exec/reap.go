@@ -2,9 +2,49 @@ package exec
 
 import (
 	"fmt"
+	"os"
+	"os/signal"
 
 	"golang.org/x/sys/unix"
 )
+
+// Reap reaps all children that end, until the function that it returns is called. As
+// PID 1 or after [Supervise] they are orphans, and stay zombies otherwise.
+//
+// It is for a process that waits for no child itself: it takes every status, also that
+// of a process which package os/exec has started. Supervise reaps by itself; stop before.
+func Reap() (stop func()) {
+	ended := make(chan os.Signal, 1) // one stands for any number
+	signal.Notify(ended, unix.SIGCHLD)
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		defer signal.Stop(ended)
+		for {
+			reapEnded()
+			select {
+			case <-ended:
+			case <-quit:
+				return
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
+	}
+}
+
+// reapEnded reaps the children that have ended.
+func reapEnded() {
+	for {
+		var pid int
+		err := retry(func() (err error) { pid, err = unix.Wait4(-1, nil, unix.WNOHANG, nil); return err })
+		if err != nil || pid == 0 {
+			return
+		}
+	}
+}
 
 // wait reaps children until the program exits, and returns its exit code.
 func (c *child) wait() (int, error) {

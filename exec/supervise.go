@@ -1,7 +1,9 @@
 package exec
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"syscall"
 
@@ -13,10 +15,15 @@ import (
 // The functions may be called from several goroutines at once. They should not block:
 // meanwhile no signal is forwarded.
 type Options struct {
+	// Group sends signals to all processes of the program's group, not to the program
+	// alone: of a shell's pipeline to each part. Where the group is also this process's,
+	// as part of a larger job on a terminal, the program alone gets them.
+	Group bool
 	// Forwarded, if not nil, is called after each signal that was sent to the program.
 	Forwarded func(syscall.Signal)
 	// Degraded, if not nil, is called with each thing that this machine does not
-	// permit, such as reaping orphans. The program is started all the same.
+	// permit, such as reaping orphans ([ErrNoSubreaper]). The program is started all the
+	// same.
 	Degraded func(error)
 }
 
@@ -53,6 +60,7 @@ func Supervise(program Program, signals *Signals, options Options) (code int, er
 	options = options.withDefaults()
 	becomeSubreaper(options)
 	tty := findTerminal()
+	defer tty.close()
 	signals.catch(tty.forwardable()...)
 	signals.catching.Wait()
 	if err := signals.pendingEnd(); err != nil {
@@ -88,6 +96,10 @@ type child struct {
 	reaped bool // pid may be another process's
 }
 
+// withoutDeathSignal are what the start may fail with where a filter forbids to set a
+// parent-death signal, or a kernel does not know it.
+var withoutDeathSignal = []error{syscall.EPERM, syscall.ENOSYS, syscall.EINVAL}
+
 // start starts the program.
 func start(program Program, tty *terminal, options Options) (*child, error) {
 	c := &child{tty: tty, options: options}
@@ -95,9 +107,10 @@ func start(program Program, tty *terminal, options Options) (*child, error) {
 	setDeathSignal(attributes.Sys)
 	err := run(program, func(path string, argv []string) (err error) {
 		c.pid, err = syscall.ForkExec(path, argv, attributes)
-		if (err == syscall.EPERM || err == syscall.ENOSYS) && unsetDeathSignal(attributes.Sys) {
-			if c.pid, err = syscall.ForkExec(path, argv, attributes); err == nil {
-				options.Degraded(fmt.Errorf("cannot set a parent-death signal: the program goes on when this process is killed"))
+		if slices.Contains(withoutDeathSignal, err) && unsetDeathSignal(attributes.Sys) {
+			c.pid, err = syscall.ForkExec(path, argv, attributes)
+			if err == nil && unix.Getpid() != 1 { // with which the kernel kills them all
+				options.Degraded(errors.New("cannot set a parent-death signal: the program goes on when this process is killed"))
 			}
 		}
 		return err
@@ -142,8 +155,11 @@ func (c *child) signal(sig syscall.Signal) {
 		return
 	}
 	to := c.tty.recipient(sig, c.pid)
-	if to == skip {
+	switch {
+	case to == skip:
 		return
+	case c.options.Group && !c.tty.sharesGroup():
+		to = -c.pid
 	}
 	if err := unix.Kill(to, sig); err != nil {
 		c.options.Degraded(fmt.Errorf("cannot send %s to the program: %w", SignalName(sig), err))

@@ -26,7 +26,7 @@ func becomeSubreaper(options Options) {
 		return
 	}
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
-		options.Degraded(fmt.Errorf("cannot become a subreaper: orphans are left to PID 1: %w", err))
+		options.Degraded(fmt.Errorf("%w: %w", ErrNoSubreaper, err))
 	}
 }
 
@@ -45,30 +45,42 @@ type siginfo struct {
 	_                  [128 - 7*4]byte
 }
 
+// The arguments of waitid(2) that package unix does not have.
+const (
+	allChildren = 0 // P_ALL
+	oneChild    = 1 // P_PID
+	cldStopped  = 5 // CLD_STOPPED
+)
+
 // nextChild waits until a child exits or, if stops is true, is stopped. It returns
 // the child's PID and, if it was stopped, the signal. A child that has exited is left
 // to be reaped.
 func nextChild(stops bool) (pid int, stopped syscall.Signal, err error) {
-	const (
-		all        = 0 // P_ALL
-		one        = 1 // P_PID
-		cldStopped = 5 // CLD_STOPPED
-	)
 	options := unix.WEXITED | unix.WNOWAIT
 	if stops {
 		options |= unix.WSTOPPED
 	}
 	for {
-		info, err := waitid(all, 0, options)
+		info, err := waitid(allChildren, 0, options)
 		if err != nil || info.code != cldStopped {
 			return int(info.pid), 0, err
 		}
-		// The kernel reports a stop again until it is taken. It may have ended since.
-		info, err = waitid(one, int(info.pid), unix.WSTOPPED|unix.WNOHANG)
-		if err != nil || info.pid != 0 {
-			return int(info.pid), syscall.Signal(info.status), err
+		pid := int(info.pid)
+		if stopped, err := takeStop(pid); stopped != 0 || err != nil {
+			return pid, stopped, err
 		}
 	}
+}
+
+// takeStop returns the signal that stopped a child, and takes the stop, which the kernel
+// would report again otherwise. It returns 0 when the child has been continued since, or
+// killed: waitid then says that there is no such child.
+func takeStop(pid int) (syscall.Signal, error) {
+	info, err := waitid(oneChild, pid, unix.WSTOPPED|unix.WNOHANG)
+	if err == unix.ECHILD {
+		return 0, nil
+	}
+	return syscall.Signal(info.status), err
 }
 
 func waitid(kind, id, options int) (siginfo, error) {

@@ -16,8 +16,9 @@ import (
 // terminal's foreground, and stops every other group that reads from the terminal.
 // So while this process would be in the foreground, the program's group must be.
 type terminal struct {
-	fd  int
-	own int // this process's group
+	fd     int
+	opened bool // by findTerminal
+	own    int  // this process's group
 	// inLargerJob means that this process's group has other members, such as a
 	// pipeline's. The program then stays in that group, and the terminal cannot be
 	// given to the program alone.
@@ -25,15 +26,41 @@ type terminal struct {
 	program     int // the program's group, if it has one of its own
 }
 
-// findTerminal returns the terminal if it is one of the standard descriptors.
+// findTerminal returns the terminal if it is one of the standard descriptors, or if this
+// process is a job of its own on it, of which the user may have redirected all three.
+//
+// A part of a larger job without the terminal in its standard descriptors does without
+// it: the program may have been started to be sent INT by kill(2), as by timeout(1), which
+// is not to be taken for a typed one.
 func findTerminal() *terminal {
+	own := unix.Getpgrp()
+	inLargerJob := own != os.Getpid() || inPipeline()
 	for fd := range 3 {
 		if _, err := foregroundOf(fd); err == nil {
-			own := unix.Getpgrp()
-			return &terminal{fd: fd, own: own, inLargerJob: own != os.Getpid() || inPipeline()}
+			return &terminal{fd: fd, own: own, inLargerJob: inLargerJob}
 		}
 	}
-	return nil
+	if inLargerJob {
+		return nil
+	}
+	fd, err := openTerminal()
+	if err != nil {
+		return nil
+	}
+	return &terminal{fd: fd, opened: true, own: own}
+}
+
+// close closes what findTerminal has opened.
+func (t *terminal) close() {
+	if t != nil && t.opened {
+		_ = unix.Close(t.fd)
+	}
+}
+
+// openTerminal opens the controlling terminal of this process's session. Without one the
+// error is ENXIO (tty(4)).
+func openTerminal() (fd int, err error) {
+	return unix.Open("/dev/tty", unix.O_RDONLY|unix.O_NOCTTY|unix.O_NONBLOCK|unix.O_CLOEXEC, 0)
 }
 
 // inPipeline reports whether a standard descriptor is a pipe, or a socket, which some
@@ -50,6 +77,9 @@ func inPipeline() bool {
 // the program may have the terminal.
 func (t *terminal) ownsJob() bool { return t != nil && !t.inLargerJob }
 
+// sharesGroup reports whether the program is in this process's group.
+func (t *terminal) sharesGroup() bool { return t != nil && t.inLargerJob }
+
 // inForeground reports whether this process's group is in the foreground.
 func (t *terminal) inForeground() bool {
 	group, err := foregroundOf(t.fd)
@@ -64,7 +94,7 @@ func sentByTerminal(sig syscall.Signal) bool {
 // forwardable returns the signals to catch and forward. A larger job is stopped and
 // continued as a whole, and this process with it.
 func (t *terminal) forwardable() []syscall.Signal {
-	if t == nil || !t.inLargerJob {
+	if !t.sharesGroup() {
 		return Forwardable()
 	}
 	return slices.DeleteFunc(Forwardable(), func(sig syscall.Signal) bool { return slices.Contains(jobControl, sig) })

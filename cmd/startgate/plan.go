@@ -22,7 +22,7 @@ type plan struct {
 func makePlan(s settings, application bool) plan {
 	p := plan{targets: s.WaitFor}
 	if application {
-		p.quits, p.supervise = s.Quit, bool(s.Supervise)
+		p.quits, p.supervise = s.Quit, s.Supervise.isAskedFor()
 	}
 	var note string
 	if p.injection, note = injectionOf(s.SidecarStatus, p.injectable()); note != "" {

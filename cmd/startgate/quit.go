@@ -13,7 +13,8 @@ import (
 
 // quit asks the sidecars to shut down; code is that of the application, or of the
 // failure to start it. A signal stops the asking, if it is one that a user stops
-// programs with: others, such as USR1, were for the application.
+// programs with: others, such as USR1, were for the application. Orphans that the
+// application has left are reaped meanwhile.
 func (g *gate) quit(code int) {
 	targets := g.current().quits
 	if len(targets) == 0 {
@@ -25,6 +26,7 @@ func (g *gate) quit(code int) {
 		return
 	}
 	var signal *exec.SignalError
+	defer exec.Reap()()
 	g.signals.EndBy(stopSignals...)
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return g.quitAll(ctx, targets) })
 	if errors.As(err, &signal) {

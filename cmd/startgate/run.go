@@ -70,7 +70,7 @@ func (g *gate) obey() (code int, err error) {
 		return 0, g.check()
 	case "--wait":
 		if err = g.prepare(); err == nil {
-			err = g.signals.Do(context.Background(), g.waitForAll)
+			err = g.wait()
 		}
 	default:
 		code, err = g.start(command.program)
@@ -98,7 +98,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 		err = prepared
 	}
 	if err == nil {
-		err = g.signals.Do(context.Background(), g.waitForAll)
+		err = g.wait()
 	}
 	if err == nil {
 		code, err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
@@ -172,6 +172,15 @@ func (g *gate) notes() []string {
 	return notes
 }
 
+// wait waits for all targets. As PID 1 it reaps meanwhile: what kubectl exec leaves behind
+// comes to PID 1, and a wait may be long.
+func (g *gate) wait() error {
+	if os.Getpid() == 1 {
+		defer exec.Reap()()
+	}
+	return g.signals.Do(context.Background(), g.waitForAll)
+}
+
 // handOver becomes the program, or supervises it and returns its exit code.
 func (g *gate) handOver(program exec.Program) (code int, err error) {
 	g.metrics.started()
@@ -201,8 +210,9 @@ func (g *gate) isHeld() bool {
 func (g *gate) supervise(program exec.Program) (code int, err error) {
 	began := time.Now()
 	code, err = exec.Supervise(program, g.signals, exec.Options{
+		Group:     g.settings.Supervise == superviseGroup,
 		Forwarded: g.metrics.forwardedSignal,
-		Degraded:  func(err error) { g.log.Warn(err.Error()) },
+		Degraded:  g.degraded,
 	})
 	if err != nil {
 		return 0, err
@@ -211,4 +221,14 @@ func (g *gate) supervise(program exec.Program) (code int, err error) {
 	g.metrics.exited(code, took)
 	g.log.Info(g.program+" exited", "code", code, "after", took.Round(time.Millisecond))
 	return code, nil
+}
+
+// degraded logs what supervising does without. An application that leaves no orphans, as
+// most do not, loses nothing by a missing subreaper: no reason to warn at every start.
+func (g *gate) degraded(err error) {
+	level := slog.LevelWarn
+	if errors.Is(err, exec.ErrNoSubreaper) {
+		level = slog.LevelDebug
+	}
+	g.log.Log(context.Background(), level, err.Error())
 }

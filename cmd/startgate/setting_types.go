@@ -166,14 +166,18 @@ func (m *metricsTargets) Decode(value string) error {
 // String returns the list as it was written.
 func (m metricsTargets) String() string { return strings.Join(m, ",") }
 
-// boolean is true or false.
-type boolean bool
+// supervision says whether the application is supervised, and what then gets its signals.
+type supervision string
+
+const superviseGroup supervision = "group"
 
 // Decode parses value.
-func (b *boolean) Decode(value string) error {
-	*b = value == "true"
-	return oneOf(value, "true", "false")
+func (s *supervision) Decode(value string) error {
+	*s = supervision(value)
+	return oneOf(value, "true", "false", string(superviseGroup))
 }
+
+func (s supervision) isAskedFor() bool { return s == "true" || s == superviseGroup }
 
 // logFormat is the form of the log.
 type logFormat string

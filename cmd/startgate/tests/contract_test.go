@@ -45,12 +45,12 @@ var replacing = []item{
 // supervising is what startgate does for an application that is its child.
 var supervising = []item{
 	{"S1", "The code is the application's, whichever it is, or 128+n if signal n killed it, with a core or without"},
-	{"S2", "Every signal that Go can catch reaches the application, once; those that it cannot are in the README"},
+	{"S2", "Every signal that Go can catch reaches the application, or with `group` each process of its group, once; those that it cannot are in the README"},
 	{"S3", "CHLD is never forwarded, nor is URG, which Go's runtime sends to itself"},
 	{"S4", "A signal that comes between fork and the child's execve reaches the application"},
 	{"S5", "A signal at any moment of the start is not lost, and leaves no orphan behind"},
 	{"S6", "Of a burst of a signal at least one arrives, and so does the next other signal"},
-	{"S7", "Orphans are reaped, as PID 1 and as a subreaper, and the code stays the application's when many exit at the same time"},
+	{"S7", "Orphans are reaped in every phase, as PID 1 and as a subreaper, and the code stays the application's when many exit at the same time"},
 	{"S8", "The application is killed when startgate is"},
 	{"S9", "An application that is stopped does not end startgate, and goes on after CONT"},
 	{"S10", "On a terminal the application is the foreground job: Ctrl-C reaches it once, Ctrl-Z, fg and bg work, it hears of a new window size, and startgate is never stopped by writing to the terminal"},

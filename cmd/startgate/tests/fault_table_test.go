@@ -91,7 +91,7 @@ var faults = []fault{
 	},
 	{
 		"seccomp forbids `prctl`, `pidfd_open`, `io_uring_setup`, `waitid` and all that is newer",
-		"the application starts; supervising says what it does without",
+		"the application starts; supervising warns of what it does without, of orphans only at debug level",
 		olderProfile,
 	},
 	{

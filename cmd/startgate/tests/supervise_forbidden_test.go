@@ -7,6 +7,8 @@ package tests
 import (
 	"fmt"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,17 +17,17 @@ import (
 )
 
 // forbidden are system calls that a seccomp filter may forbid, and what startgate
-// then says that it does without.
+// then warns that it does without.
 var forbidden = []struct {
 	name  string
 	calls []int
 	says  []string
 }{
-	{"prctl", []int{unix.SYS_PRCTL}, []string{"cannot become a subreaper: ", "cannot set a parent-death signal: "}},
+	{"prctl", []int{unix.SYS_PRCTL}, []string{"cannot set a parent-death signal: "}},
 	{"pidfd_open", []int{unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL}, nil},
 	{"waitid", []int{unix.SYS_WAITID}, []string{"waitid is unavailable, using wait4 instead: "}},
 	{"all", []int{unix.SYS_PRCTL, unix.SYS_PIDFD_OPEN, unix.SYS_PIDFD_SEND_SIGNAL, unix.SYS_WAITID}, []string{
-		"cannot become a subreaper: ", "cannot set a parent-death signal: ", "waitid is unavailable, using wait4 instead: ",
+		"cannot set a parent-death signal: ", "waitid is unavailable, using wait4 instead: ",
 	}},
 }
 
@@ -44,13 +46,13 @@ func forbid(t testing.TB, errno syscall.Errno, calls []int) []string {
 // arguments under such a filter.
 func superviseForbidden(t testing.TB, errno syscall.Errno, calls []int, args ...string) *exec.Cmd {
 	t.Helper()
-	return command(superviseSettings, words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
+	return command(append(superviseSettings, "LOG_LEVEL=debug"), words(forbid(t, errno, calls), binary, "--", program(t, "supervised"), args)...)
 }
 
 // S14: signals, codes and warnings.
 func TestSuperviseWithLess(t *testing.T) {
 	for _, test := range forbidden {
-		for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS} {
+		for _, errno := range []syscall.Errno{unix.EPERM, unix.ENOSYS, unix.EINVAL} {
 			t.Run(fmt.Sprintf("%s %s", test.name, unix.ErrnoName(errno)), func(t *testing.T) {
 				p := start(t, superviseForbidden(t, errno, test.calls, "signals"))
 				p.untilOut("ready")
@@ -60,10 +62,27 @@ func TestSuperviseWithLess(t *testing.T) {
 				}
 				p.ends(128 + int(unix.SIGKILL))
 				p.warnsOf(test.says)
+				if slices.Contains(test.calls, unix.SYS_PRCTL) {
+					p.logHas(noSubreaper)
+				}
 				start(t, superviseForbidden(t, errno, test.calls, "crowd", "20", "42")).ends(42)
 			})
 		}
 	}
+}
+
+// noSubreaper is not a warning: most applications leave no orphans.
+const noSubreaper = `level=DEBUG msg="cannot become a subreaper: orphans are left to PID 1: `
+
+// S14: a kernel or a sandbox that has all but the subreaper is nothing to warn of at every
+// start.
+func TestSuperviseWithoutSubreaper(t *testing.T) {
+	p := start(t, command(append(superviseSettings, "LOG_LEVEL=debug"), program(t, "supervised"), "forbid",
+		strconv.Itoa(int(unix.EINVAL)), fmt.Sprintf("%d:%d", unix.SYS_PRCTL, unix.PR_SET_CHILD_SUBREAPER), "--",
+		binary, "--", program(t, "supervised"), "crowd", "20", "42"))
+	p.ends(42)
+	p.logHas(noSubreaper)
+	p.warnsOf(nil)
 }
 
 // warnsOf checks that the log has these warnings, and no others.
@@ -87,6 +106,7 @@ func TestReapsOrphansWithLess(t *testing.T) {
 			p.reapsAll()
 			p.say("end")
 			p.ends(42)
+			p.logHasNot("parent-death signal", "subreaper") // which PID 1 does not need
 		})
 	}
 }

@@ -2,10 +2,11 @@
 
 package tests
 
-// S7, S9 and S12: orphans are reaped, or left alone; a stopped application goes on.
+// S7, S9 and S12: orphans are reaped in every phase, or left alone; a stopped application goes on.
 
 import (
 	"fmt"
+	"os/exec"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -46,6 +47,53 @@ func (p *process) reapsAll() {
 	p.say("release")
 	p.untilOut("released")
 	eventually(p, "all orphans to be reaped", func() bool { return len(childrenOf(p, p.pid())) == 1 })
+}
+
+// S7: those that end when the application has, and the sidecars are asked to quit.
+func TestReapsOrphansDuringTheQuit(t *testing.T) {
+	for _, pid1 := range []bool{true, false} {
+		t.Run(fmt.Sprintf("PID 1 %t", pid1), func(t *testing.T) {
+			s := newSidecar(t, "")
+			s.quit = hang
+			s.listen()
+			cmd := command([]string{"WAIT_FOR=none", "QUIT=" + s.url(), "QUIT_TIMEOUT=10m"},
+				binary, "--", program(t, "supervised"), "outlived")
+			if pid1 {
+				needRoot(t)
+				asPID1(cmd)
+			}
+			p := start(t, cmd)
+			eventually(p, "the quit", func() bool { return len(s.quitRequests()) > 0 })
+			orphans := childrenOf(t, p.pid())
+			if len(orphans) != 1 {
+				p.Fatalf("startgate's children are %d, want one", orphans)
+			}
+			if err := syscall.Kill(orphans[0], unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			eventually(p, "the orphan to be reaped", func() bool { return stateOf(orphans[0]) == "" })
+			p.send(unix.SIGTERM)
+			p.ends(3)
+		})
+	}
+}
+
+// S7: those that come to PID 1 while it waits, such as what kubectl exec leaves behind,
+// and the children of what became startgate.
+func TestReapsOrphansDuringTheWait(t *testing.T) {
+	needRoot(t)
+	need(t, "nsenter")
+	target := startSidecar(t, "")
+	p := start(t, asPID1(command(target.settings(), program(t, "recorder"), "set", "zombie", "7", "--", binary, "--", "cat")))
+	p.untilLog("is not ready yet")
+	for range 3 {
+		runToEnd(t, exec.Command("nsenter", "--target", strconv.Itoa(p.pid()), "--pid", "sh", "-c", "true & exec sleep 0.01")).ends(0)
+		runToEnd(t, exec.Command("nsenter", "--target", strconv.Itoa(p.pid()), "--pid", "sh", "-c", "sleep 0.01 &")).ends(0)
+	}
+	eventually(p, "all orphans to be reaped", func() bool { return len(childrenOf(t, p.pid())) == 0 })
+	target.getReady(0)
+	p.say("it starts")
+	p.untilOut("it starts")
 }
 
 // S7: the application's own code, when 20 orphans end in the same instant, and

@@ -5,7 +5,9 @@ package tests
 // S2, S3 and S6: which signals reach the application, and how often.
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -22,6 +24,62 @@ func TestForwardsEverySignalOnce(t *testing.T) {
 	}
 	p.forwards(unix.SIGUSR1) // after which there is none on its way
 	p.hasGot(append(all, unix.SIGUSR1)...)
+}
+
+// S2: a shell gives no signal on to the parts of its pipeline. With group, all of the
+// application's processes get each signal once, the first one's children too.
+func TestForwardsToGroup(t *testing.T) {
+	for _, pid1 := range []bool{false, true} {
+		t.Run(fmt.Sprintf("PID 1 %t", pid1), func(t *testing.T) {
+			const both = `"$0" signals & exec "$0" signals`
+			cmd := command([]string{"WAIT_FOR=none", "SUPERVISE=group"}, binary, "--", "sh", "-c", both, program(t, "supervised"))
+			if pid1 {
+				needRoot(t)
+				asPID1(cmd)
+			}
+			p := start(t, cmd)
+			eventually(p, "both", func() bool { return strings.Count(p.out.String(), "ready") == 2 })
+			app := p.app()
+			t.Cleanup(func() { _ = syscall.Kill(-app, unix.SIGKILL) })
+			want := exec.Forwardable()
+			for i, sig := range want {
+				p.send(sig)
+				eventually(p, fmt.Sprintf("both to get %v", sig), func() bool { return len(p.got()) >= 2*(i+1) })
+			}
+			p.send(unix.SIGUSR1)
+			eventually(p, "both to get USR1", func() bool { return len(p.got()) >= 2*(len(want)+1) })
+			want = append(want, unix.SIGUSR1)
+			got := p.got()
+			slices.Sort(got)
+			twice := slices.Sorted(slices.Values(slices.Concat(want, want)))
+			if !slices.Equal(got, twice) {
+				p.Errorf("they got %v, want %v", got, twice)
+			}
+		})
+	}
+}
+
+// S2: what group is for. The code is the shell's.
+func TestGroupEndsAPipeline(t *testing.T) {
+	for _, test := range []struct {
+		supervise string
+		left      bool
+	}{{"group", false}, {"true", true}} {
+		p := startGate(t, []string{"WAIT_FOR=none", "SUPERVISE=" + test.supervise}, "sh", "-c", "echo APP UP; sleep 1000 | sleep 1000; true")
+		p.untilOut("APP UP")
+		app := p.app()
+		t.Cleanup(func() { _ = syscall.Kill(-app, unix.SIGKILL) })
+		eventually(p, "the pipeline", func() bool { return len(childrenOf(t, app)) == 2 })
+		p.send(unix.SIGTERM)
+		p.ends(128 + int(unix.SIGTERM))
+		if test.left {
+			if err := syscall.Kill(-app, 0); err != nil {
+				t.Errorf("the pipeline has ended with the shell")
+			}
+			continue
+		}
+		eventually(p, "the pipeline's end", func() bool { return syscall.Kill(-app, 0) == unix.ESRCH })
+	}
 }
 
 // S2: it is about these by name.

@@ -6,9 +6,13 @@ package tests
 
 import (
 	"maps"
+	"slices"
 	"strconv"
+	"syscall"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,6 +100,30 @@ func TestSuperviseGroup(t *testing.T) {
 	}
 }
 
+// S8: the same limit for an application that changes its user itself. As PID 1 startgate
+// takes it along.
+func TestSuperviseChangesUser(t *testing.T) {
+	needRoot(t)
+	need(t, "setpriv")
+	for _, pid1 := range []bool{false, true} {
+		cmd := superviseCommand(words(asNobody, program(t, "supervised"), "signals")...)
+		if pid1 {
+			asPID1(cmd)
+		}
+		p := start(t, cmd)
+		p.untilOut("ready")
+		app := p.app()
+		t.Cleanup(func() { _ = syscall.Kill(app, unix.SIGKILL) })
+		p.send(unix.SIGKILL)
+		p.end()
+		if pid1 {
+			eventually(t, "the application's end", func() bool { return isGone(app) })
+		} else if isGone(app) {
+			t.Errorf("the application has ended with startgate")
+		}
+	}
+}
+
 // S8: the limit. The kernel takes the parent-death signal from a program that
 // gets other rights than its parent's.
 func TestSuperviseSetUserID(t *testing.T) {
@@ -108,21 +136,72 @@ func TestSuperviseSetUserID(t *testing.T) {
 	saw.shows(t, "parent-death signal", "0")
 }
 
-// S11: the limit. What the kernel does not let it inherit.
+// notInherited is what a supervised application has otherwise than one that is started
+// directly, and what the recorder calls it.
+var notInherited = []struct {
+	what, has string
+	names     []string
+}{
+	{"PID and parent", "those of a child of startgate", []string{"pid", "parent"}},
+	{"process group", "one of its own, on a terminal the foreground group, so Ctrl-C reaches it once; in a script on a terminal the script's", []string{"group"}},
+	{"leadership of a session", "startgate leads it, and hands the terminal's HUP on", []string{"session"}},
+	{"nice value below 0, or a real-time policy, with `SCHED_RESET_ON_FORK`", "nice 0, and the ordinary policy", []string{"nice", "scheduler"}},
+	{"parent-death signal", "KILL, for startgate's end; the inherited one comes to startgate, which hands it on", []string{"parent-death signal"}},
+	{"being a subreaper", "startgate is the subreaper", []string{"subreaper"}},
+	{"timers of alarm(2) and setitimer(2)", "none; startgate keeps them, and hands ALRM on", []string{"itimer 0"}},
+	{"default timer slack", "the timer slack that startgate has", []string{"default timer slack"}},
+	{"children of what became startgate", "startgate reaps them", []string{"children", "zombie 0"}},
+}
+
+// oddStates bring a process into as many states as can be together: at least all those
+// that a supervised application does not have.
+var oddStates = [][]string{
+	words("session", "sched", 3, 0, 1, "nice", -5, "child", "zombie", 7, "itimer", 0, 1000, "ioprio", 2, 6, "affinity", 1, "umask", 0o27,
+		"mempolicy", 1, 1, "prctl", unix.PR_SET_PDEATHSIG, 12, 0, "prctl", unix.PR_SET_CHILD_SUBREAPER, 1, 0,
+		"prctl", unix.PR_SET_TIMERSLACK, 777, 0, "prctl", unix.PR_SET_THP_DISABLE, 1, 0, "prctl", unix.PR_MCE_KILL, 1, 1,
+		"personality", 0x0040000, "write", "/proc/self/oom_score_adj", 300, "write", "/proc/self/coredump_filter", "0x7f",
+		"prctl", unix.PR_SET_NO_NEW_PRIVS, 1, 0, "seccomp", unix.SYS_REBOOT),
+	words("sched", 2, 4, 1),
+}
+
+// S11: the limit. README.md lists just what is different; with -update this writes it.
 func TestSuperviseDoesNotInherit(t *testing.T) {
-	s := newComparison(t)
-	for name, state := range map[string]struct {
-		states        []string
-		shows         string
-		direct, child string
-	}{
-		"subreaper": {words("prctl", unix.PR_SET_CHILD_SUBREAPER, 1, 0), "subreaper", "1", "0"},
-		"timers":    {words("itimer", 0, 1000), "itimer 0", "each 1000 s, runs", "each 0 s, off"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			s := s.in(t)
-			s.sees(launch{states: state.states}).shows(t, state.shows, state.direct)
-			s.child(launch{states: state.states}).shows(t, state.shows, state.child)
-		})
+	rows := [][]string{{"state at the start", "what a supervised application has"}}
+	var listed, differ []string
+	for _, state := range notInherited {
+		rows = append(rows, []string{state.what, state.has})
+		listed = append(listed, state.names...)
 	}
+	markdown.CheckTable(t, readmeFile, "supervised", rows)
+	needRoot(t)
+	need(t, "setpriv")
+	s := newComparison(t)
+	for _, states := range oddStates {
+		a := launch{as: []string{"setpriv"}, states: states, env: superviseEnv}
+		direct, _ := s.record(a)
+		child := s.child(a)
+		for name := range direct {
+			if direct[name] != child[name] {
+				differ = append(differ, name)
+			}
+		}
+		for name := range child {
+			if _, had := direct[name]; !had {
+				differ = append(differ, name)
+			}
+		}
+	}
+	slices.Sort(listed)
+	slices.Sort(differ)
+	if diff := cmp.Diff(listed, slices.Compact(differ)); diff != "" {
+		t.Errorf("the states that differ (-README.md +fact):\n%s", diff)
+	}
+}
+
+// S11: a timer that startgate keeps.
+func TestSuperviseHandsAlarmOn(t *testing.T) {
+	p := start(t, newComparison(t).withPipes(launch{
+		states: words("itimer", 0, 1), env: superviseEnv, program: []string{program(t, "supervised"), "signals"},
+	}, binary, "--"))
+	p.untilOut("signal 14")
 }

@@ -9,6 +9,8 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 
@@ -28,66 +30,90 @@ func inShells(t *testing.T, test func(*terminal)) {
 
 // S10: as a job of a shell.
 func TestTerminal(t *testing.T) {
-	inShells(t, func(s *terminal) {
-		s.types("$startgate $app terminal\n")
-		app, gate := s.ready("foreground")
-		s.types("hello\n")
-		s.shows("read hello")
-		s.types(ctrlC)
-		s.shows("signal 2 code 128") // SI_KERNEL: by the terminal
-		s.types(ctrlBackslash)
-		s.shows("signal 3 code 128")
-		s.resizes(50)
-		s.shows("signal 28 code 128")
-		if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
-			s.Fatalf("%v", err)
-		}
-		s.shows("signal 10 code 0") // and nothing else is on its way
+	inShells(t, func(s *terminal) { s.asJob("$startgate $app terminal") })
+}
 
-		s.types(ctrlZ)
-		s.are("T", app, gate)
-		s.types("fg\n")
-		s.shows("signal 18")
-		s.are("S", app, gate)
-		s.types("again\n")
-		s.shows("read again")
-		s.has("signal 18", 1)
+// streamsElsewhere is a job whose standard streams are not the terminal.
+const streamsElsewhere = "$startgate sh -c 'exec $app terminal <>/dev/tty >&0 2>&0' </dev/null >/dev/null 2>&1"
 
-		s.types("exit 7\n")
-		s.types("echo code $?\n")
-		s.shows("code 7")
-		for _, once := range []string{"signal 2 ", "signal 3 ", "signal 10 ", "signal 28 "} {
-			s.has(once, 1)
-		}
-	})
+// S10: as a job whose standard streams are no terminal. Ctrl-Z once stopped the
+// application alone, and reading from /dev/tty stopped it for good.
+func TestTerminalWithStreamsElsewhere(t *testing.T) {
+	inShells(t, func(s *terminal) { s.asJob(streamsElsewhere) })
+}
+
+// S10: where signals go to the application's group, what is typed comes to it once too.
+func TestTerminalOfGroup(t *testing.T) {
+	inShells(t, func(s *terminal) { s.asJob("STARTGATE_SUPERVISE=group $startgate $app terminal") })
+}
+
+// asJob tests the job that this command line starts.
+func (s *terminal) asJob(command string) {
+	s.Helper()
+	s.types(command + "\n")
+	app, gate := s.ready("foreground")
+	s.types("hello\n")
+	s.shows("read hello")
+	s.types(ctrlC)
+	s.shows("signal 2 code 128") // SI_KERNEL: by the terminal
+	s.types(ctrlBackslash)
+	s.shows("signal 3 code 128")
+	s.resizes(50)
+	s.shows("signal 28 code 128")
+	if err := syscall.Kill(gate, unix.SIGUSR1); err != nil {
+		s.Fatalf("%v", err)
+	}
+	s.shows("signal 10 code 0") // and nothing else is on its way
+
+	s.types(ctrlZ)
+	s.are("T", app, gate)
+	s.types("fg\n")
+	s.shows("signal 18")
+	s.are("S", app, gate)
+	s.types("again\n")
+	s.shows("read again")
+	s.has("signal 18", 1)
+
+	s.types("exit 7\n")
+	s.types("echo code $?\n")
+	s.shows("code 7")
+	for _, once := range []string{"signal 2 ", "signal 3 ", "signal 10 ", "signal 28 "} {
+		s.has(once, 1)
+	}
 }
 
 // S10: as a background job, which stops when it wants to read.
 func TestTerminalInBackground(t *testing.T) {
-	inShells(t, func(s *terminal) {
-		s.types("$startgate $app terminal &\n")
-		app, gate := s.ready("background")
-		s.are("T", app, gate)
-		s.stopped()
-		s.types("fg\n")
-		s.types("hello\n")
-		s.shows("read hello")
-		s.types(ctrlZ)
-		s.are("T", app, gate)
-		s.stopped()
-		s.types("bg\n")
-		s.are("T", app, gate) // it reads again
-		s.stopped()
-		s.types("fg\n")
-		s.types("again\n")
-		s.shows("read again")
-		s.types(ctrlC)
-		s.shows("signal 2 ")
-		s.types("exit 7\n")
-		s.types("echo code $?\n")
-		s.shows("code 7")
-		s.has("signal 2 ", 1)
-	})
+	for _, command := range []string{"$startgate $app terminal", streamsElsewhere} {
+		inShells(t, func(s *terminal) { s.inBackground(command) })
+	}
+}
+
+// inBackground tests the job that this command line starts with an & after it.
+func (s *terminal) inBackground(command string) {
+	s.Helper()
+	s.types(command + " &\n")
+	app, gate := s.ready("background")
+	s.are("T", app, gate)
+	s.stopped()
+	s.types("fg\n")
+	s.types("hello\n")
+	s.shows("read hello")
+	s.types(ctrlZ)
+	s.are("T", app, gate)
+	s.stopped()
+	s.types("bg\n")
+	s.are("T", app, gate) // it reads again
+	s.stopped()
+	s.types("fg\n")
+	s.types("again\n")
+	s.shows("read again")
+	s.types(ctrlC)
+	s.shows("signal 2 ")
+	s.types("exit 7\n")
+	s.types("echo code $?\n")
+	s.shows("code 7")
+	s.has("signal 2 ", 1)
 }
 
 // S10: fg of a running job, which bash does not send CONT then. The first Ctrl-C comes
@@ -161,6 +187,7 @@ func TestTerminalShared(t *testing.T) {
 	for name, job := range map[string]string{
 		"pipeline":        "$startgate $app terminal | (trap '' INT; cat)",
 		"pipeline of all": "$startgate $app terminal 2>&1 | (trap '' INT; cat)",
+		"script of group": `STARTGATE_SUPERVISE=group sh -c 'trap : INT QUIT; $startgate $app terminal; echo its code $?'`,
 		"script":          `sh -c 'trap : INT QUIT; $startgate $app terminal; echo its code $?'`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -187,12 +214,45 @@ func TestTerminalShared(t *testing.T) {
 				s.shows("read again")
 				s.has("signal 18 ", 1)
 				s.types("exit 7\n")
-				if name == "script" {
+				if strings.HasPrefix(name, "script") {
 					s.shows("its code 7")
 				}
 				s.types("echo still $((6*7))\n")
 				s.shows("still 42")
 			})
+		})
+	}
+}
+
+// S10: the limits. TTOU is startgate's own, because its calls to the terminal raise it.
+// In a script, what kill(2) sends of that which can be typed is taken for typed; TERM
+// always comes.
+func TestTerminalSignalsByKill(t *testing.T) {
+	for _, test := range []struct {
+		job           string
+		arrive, never []syscall.Signal
+	}{
+		{"$startgate $app signals", []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH}, []syscall.Signal{unix.SIGTTOU}},
+		{"sh -c '$startgate $app signals; :'", nil, []syscall.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGWINCH}},
+	} {
+		inShells(t, func(s *terminal) {
+			s.types(test.job + "\n")
+			s.shows("ready")
+			gate := childrenOf(s, s.pid())[0]
+			if programOf(gate) != binary { // the script
+				gate = s.childOf(gate, binary)
+			}
+			for _, sig := range slices.Concat(test.never, test.arrive, []syscall.Signal{unix.SIGTERM}) {
+				if err := syscall.Kill(gate, sig); err != nil {
+					s.Fatalf("%v", err)
+				}
+				if !slices.Contains(test.never, sig) {
+					s.shows(fmt.Sprintf("signal %d code 0", sig))
+				}
+			}
+			for _, sig := range test.never {
+				s.has(fmt.Sprintf("signal %d ", sig), 0)
+			}
 		})
 	}
 }

@@ -12,7 +12,8 @@
  *   supervised outlived          leaves an orphan behind, which says "orphan PID"
  *                                and stays; ends with 3
  *   supervised forbid ERRNO NR... -- PROGRAM [ARG...]
- *                                runs a program for which these system calls fail so
+ *                                runs a program for which these system calls fail so;
+ *                                of NR:ARG, only those with this first argument
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -149,8 +150,14 @@ static int forbid(char **argv) {
 	struct sock_fprog program = { 1, code };
 	int error = atoi(*argv++);
 	for (; *argv && strcmp(*argv, "--") != 0; argv++) {
-		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, atoi(*argv), 0, 1);
+		const char *first = strchr(*argv, ':');
+		code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, atoi(*argv), 0, first ? 4 : 1);
+		if (first) {
+			code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args));
+			code[program.len++] = (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, atoi(first + 1), 0, 1);
+		}
 		code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error);
+		if (first) code[program.len++] = (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr));
 	}
 	code[program.len++] = (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
 	if (!*argv++ || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) fail("seccomp");
