@@ -18,6 +18,9 @@ const (
 type ExitError struct {
 	Code int   // the exit code to use: CodeCannotRun or CodeNotFound
 	Err  error // names the program and the cause
+
+	// MayPass is set by Find when the program may be run later all the same.
+	MayPass bool
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }
