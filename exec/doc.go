@@ -2,7 +2,7 @@
 // program as its child and forwards signals to it. It is for Unix.
 //
 // It is for a program that prepares something and then hands over, such as a
-// container's entrypoint. [Find] looks the program up as a shell would. [Catch]
+// container's entrypoint. [Find] says early whether there is such a program. [Catch]
 // keeps the signals that arrive meanwhile. [Replace] is execve(2) with care: the
 // program finds the process as if it had been started directly, and no signal is
 // lost on the way.
@@ -11,7 +11,7 @@
 //
 //	func init() { runtime.LockOSThread(); signals = exec.Catch(exec.Ending()...) }
 //
-//	path, err := exec.Find(name, exec.SearchPath(environ))
+//	_, err := exec.Find(name, exec.SearchPath(environ)) // to fail early; Replace looks again
 //	err = signals.Do(context.Background(), prepare) // a signal interrupts it
 //	err = exec.Replace(program, signals)            // returns only on failure
 //

@@ -25,6 +25,9 @@ var ErrNoSubreaper = errors.New("cannot become a subreaper: orphans are left to 
 type ExitError struct {
 	Code int   // the exit code to use: CodeCannotRun or CodeNotFound
 	Err  error // names the program and the cause
+
+	// MayPass is set by Find when the program may be run later all the same.
+	MayPass bool
 }
 
 func (e *ExitError) Error() string { return e.Err.Error() }

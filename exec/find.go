@@ -5,56 +5,103 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
 
-// Find returns the file that execvp(3) would run for name, for [Program].
+// Find returns the file that [Replace] and [Supervise] would run for name, as far as
+// can be said without running it. They look again: a file system may be mounted, and a
+// file written, in between.
 //
-// A name with a slash is used as it is. Any other name is looked up in the
-// directories of path (see [SearchPath]), in order; an empty directory means the
-// current one. Find skips a match that is a directory, has no execute permission, or
-// needs an interpreter that cannot be run, and any directory that it may not search.
-// If nothing else matches, the error is about one of these.
+// A name with a slash is used as it is. Any other name is looked up as by execvp(3) in
+// the directories of path (see [SearchPath]), in order; an empty directory means the
+// current one. The search passes over what does not exist, is a directory, has no
+// execute permission, or needs an interpreter that does not exist, and any directory
+// that it may not search. If nothing else matches, the error is about one of these.
 //
 // The error is an [*ExitError]. Its code is CodeNotFound when there is no such file,
 // or when the interpreter that the file names, in its #! line or as an ELF program's
 // dynamic linker, does not exist. It is CodeCannotRun when the file exists and cannot
-// be run.
+// be run. MayPass is set if it is about an interpreter, of which only the kernel has the
+// last word, or if a place in which name was missing is not on the file system of the
+// root directory: what is mounted there may be filled later.
 func Find(name, path string) (string, error) {
-	if name == "" {
-		return "", notFound("cannot run the program: its name is empty")
+	var found string
+	mayPass := false
+	err := search(name, path, func(file string) error {
+		found = file
+		err := interpreterProblem(file)
+		mayPass = mayPass || err != nil
+		return err
+	})
+	var exit *ExitError
+	if !errors.As(err, &exit) {
+		return found, nil
 	}
-	if strings.Contains(name, "/") {
-		return name, checkExecutable(name)
-	}
-	var denied, missing error
-	for dir := range strings.SplitSeq(path, ":") {
-		file := name
-		if dir != "" {
-			file = dir + "/" + name
-		}
-		switch err := checkExecutable(file); {
-		case err == nil:
-			return file, nil
-		case errors.Is(err, fs.ErrPermission):
-			denied = cmp.Or(denied, err)
-		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR):
-			missing = cmp.Or(missing, err) // the file exists, its interpreter does not
-		}
-	}
-	return "", cmp.Or(denied, missing, notFound("cannot run %s: not found in PATH=%s", name, path))
+	exit.MayPass = mayPass || slices.ContainsFunc(slices.Collect(candidates(name, path)), mayAppear)
+	return "", exit
 }
 
-// checkExecutable returns an [*ExitError] if execve would not run file.
-func checkExecutable(file string) error {
-	if err := checkFile(file); err != nil {
-		return exitError(file, err)
+// search calls try for the files that execvp(3) would execute, one after the other,
+// until it returns nil or an error after which execvp gives up. The error is an
+// [*ExitError].
+func search(name, path string, try func(file string) error) error {
+	if name == "" {
+		return notFound("cannot run the program: its name is empty")
 	}
-	return checkInterpreter(file)
+	var denied, broken error
+	for file := range candidates(name, path) {
+		err := checkFile(file)
+		isThere := err == nil
+		if isThere {
+			err = try(file)
+		}
+		switch {
+		case err == nil:
+			return nil
+		case strings.Contains(name, "/") || !passedOver(err):
+			return exitError(file, err)
+		case errors.Is(err, syscall.EACCES):
+			denied = cmp.Or(denied, exitError(file, err))
+		case isThere: // and its interpreter is not
+			broken = cmp.Or(broken, exitError(file, err))
+		}
+	}
+	return cmp.Or(denied, broken, notFound("cannot run %s: not found in PATH=%s", name, path))
+}
+
+// pathMax is the length from which execvp(3) passes over a directory of PATH (PATH_MAX).
+const pathMax = 4096
+
+// candidates returns the files that name may mean.
+func candidates(name, path string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if strings.Contains(name, "/") {
+			yield(name)
+			return
+		}
+		for dir := range strings.SplitSeq(path, ":") {
+			file := name
+			if dir != "" {
+				file = dir + "/" + name
+			}
+			if len(dir) < pathMax && !yield(file) {
+				return
+			}
+		}
+	}
+}
+
+// passedOver reports whether execvp(3) looks further after this error.
+func passedOver(err error) bool {
+	return slices.ContainsFunc([]error{
+		syscall.EACCES, syscall.ENOENT, syscall.ENOTDIR, syscall.ESTALE, syscall.ENODEV, syscall.ETIMEDOUT,
+	}, func(errno error) bool { return errors.Is(err, errno) })
 }
 
 // checkFile returns why the kernel would refuse to execute file itself, whatever its
@@ -75,15 +122,18 @@ func checkFile(file string) error {
 	return nil
 }
 
-// refusal explains an EACCES of execve better than its own text does.
-type refusal string
+// explained is an error of execve with a text that says more than its own.
+type explained struct {
+	text  string
+	errno error
+}
 
-func (r refusal) Error() string      { return string(r) }
-func (refusal) Is(target error) bool { return target == fs.ErrPermission }
+func (e explained) Error() string { return e.text }
+func (e explained) Unwrap() error { return e.errno }
 
-const (
-	errDirectory refusal = "is a directory"
-	errSpecial   refusal = "is not a regular file"
+var (
+	errDirectory = explained{"is a directory", syscall.EACCES}
+	errSpecial   = explained{"is not a regular file", syscall.EACCES}
 )
 
 // exitError returns the failure to run file as an [*ExitError].
@@ -110,9 +160,9 @@ func withoutPath(err error) error {
 }
 
 func notFound(format string, args ...any) error {
-	return &ExitError{CodeNotFound, fmt.Errorf(format, args...)}
+	return &ExitError{Code: CodeNotFound, Err: fmt.Errorf(format, args...)}
 }
 
 func cannotRun(format string, args ...any) error {
-	return &ExitError{CodeCannotRun, fmt.Errorf(format, args...)}
+	return &ExitError{Code: CodeCannotRun, Err: fmt.Errorf(format, args...)}
 }

@@ -14,12 +14,29 @@ import (
 // headSize is how many bytes of a file the kernel examines (BINPRM_BUF_SIZE).
 const headSize = 256
 
-// checkInterpreter returns an [*ExitError] if the interpreter of file, or the
-// interpreter's own, cannot be run. execve returns only ENOENT when one is missing,
-// although file itself exists.
-func checkInterpreter(file string) error {
-	if code, err := interpreterProblem(file, maxInterpreters); err != nil {
-		return &ExitError{code, fmt.Errorf("cannot run %s: %w", file, err)}
+// interpreterProblem returns why the interpreter of file, or the interpreter's own, seems
+// to be one that cannot be run; nil if nothing seems to be wrong. execve returns only
+// ENOENT when one is missing, although file itself exists. Only the kernel knows for
+// sure, which may have others for the file (binfmt_misc).
+func interpreterProblem(file string) error {
+	chain := ""
+	for range maxInterpreters {
+		interpreter, kind := interpreterOf(file)
+		if interpreter == "" {
+			return nil
+		}
+		chain += fmt.Sprintf("its %s %s", kind, interpreter)
+		err := withoutPath(checkFile(interpreter))
+		switch {
+		case err == nil:
+		case strings.HasSuffix(interpreter, "\r"):
+			return explained{"its #! line ends in CR LF; save it with LF line ends", err}
+		case errors.Is(err, fs.ErrNotExist):
+			return explained{chain + " does not exist", err}
+		default:
+			return fmt.Errorf("%s: %w", chain, err)
+		}
+		file, chain = interpreter, chain+": "
 	}
 	return nil
 }
@@ -28,38 +45,18 @@ func checkInterpreter(file string) error {
 // that names the next one (execve(2)).
 const maxInterpreters = 5
 
-// interpreterProblem returns why the interpreter of file cannot be run, and the exit
-// code for that. It follows at most depth interpreters.
-func interpreterProblem(file string, depth int) (int, error) {
-	interpreter, kind := interpreterOf(file)
-	if interpreter == "" || depth == 0 {
-		return 0, nil
-	}
-	err := withoutPath(checkFile(interpreter))
-	switch {
-	case err == nil:
-		code, err := interpreterProblem(interpreter, depth-1)
-		if err != nil {
-			err = fmt.Errorf("its %s %s: %w", kind, interpreter, err)
-		}
-		return code, err
-	case strings.HasSuffix(interpreter, "\r"):
-		return CodeNotFound, errors.New("its #! line ends in CR LF; save it with LF line ends")
-	case errors.Is(err, fs.ErrNotExist):
-		return CodeNotFound, fmt.Errorf("its %s %s does not exist", kind, interpreter)
-	}
-	return CodeCannotRun, fmt.Errorf("its %s %s: %w", kind, interpreter, err)
-}
-
 // interpreterOf returns the program that runs file, and the word for that. The path
 // is empty if file needs no interpreter, or may be executed but not read.
 func interpreterOf(file string) (path, kind string) {
 	head := headOf(file)
 	if line, ok := bytes.CutPrefix(head, []byte("#!")); ok {
-		line, _, _ = bytes.Cut(line, []byte("\n"))
+		line, _, ends := bytes.Cut(line, []byte("\n"))
 		line = bytes.TrimLeft(line, " \t")
 		if end := bytes.IndexAny(line, " \t\x00"); end >= 0 {
-			line = line[:end]
+			line, ends = line[:end], true
+		}
+		if !ends && len(head) == headSize {
+			return "", "" // of a path that goes on the kernel says ENOEXEC
 		}
 		return string(line), "interpreter"
 	}
@@ -88,7 +85,7 @@ func dynamicLinkerOf(file string) string {
 	return ""
 }
 
-// headOf returns the first bytes of file, or nil if it may not be read.
+// headOf returns the first bytes of file; nil only if it may not be read.
 func headOf(file string) []byte {
 	f, err := os.Open(file)
 	if err != nil {
@@ -101,8 +98,8 @@ func headOf(file string) []byte {
 }
 
 // isText reports whether head may be the beginning of a shell script without a #!
-// line: its first line has no NUL byte, the rule of POSIX and bash.
+// line: its first line has no NUL byte, the rule of POSIX and bash. An empty file is one.
 func isText(head []byte) bool {
 	line, _, _ := bytes.Cut(head, []byte("\n"))
-	return len(head) > 0 && !bytes.Contains(line, []byte{0})
+	return head != nil && !bytes.Contains(line, []byte{0})
 }

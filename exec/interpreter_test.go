@@ -20,6 +20,8 @@ func TestInterpreterOf(t *testing.T) {
 		{"#!/bin/sh\x00-e\n", "/bin/sh"},
 		{"#!sh\n", "sh"},
 		{"#!" + strings.Repeat("/", 100) + "bin/sh\n", strings.Repeat("/", 100) + "bin/sh"},
+		{"#!/bin/sh -" + strings.Repeat("e", 300) + "\n", "/bin/sh"},
+		{"#!" + strings.Repeat("/", 300) + "bin/sh\n", ""}, // the kernel does not take it for one
 		{"#!\n", ""},
 		{"#!   \n/bin/sh\n", ""},
 		{"#!", ""},
@@ -40,16 +42,16 @@ func TestInterpreterOf(t *testing.T) {
 	}
 }
 
-func TestCheckInterpreterFollowsScripts(t *testing.T) {
+func TestInterpreterProblemFollowsScripts(t *testing.T) {
 	t.Chdir(t.TempDir())
 	writeFile(t, "it", "#! ./as\n", 0o755)
 	writeFile(t, "as", "#! ./last\n", 0o755)
-	err := checkInterpreter("it")
-	if want := "cannot run it: its interpreter ./as: its interpreter ./last does not exist"; err == nil || err.Error() != want {
+	err := interpreterProblem("it")
+	if want := "its interpreter ./as: its interpreter ./last does not exist"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}
 	writeFile(t, "last", "#! ./it\n", 0o755) // a circle: the kernel itself reports it
-	if err := checkInterpreter("it"); err != nil {
+	if err := interpreterProblem("it"); err != nil {
 		t.Errorf("a circle of interpreters: %v", err)
 	}
 }
@@ -68,7 +70,7 @@ func FuzzInterpreterOf(f *testing.F) {
 		if kind == "interpreter" && (len(path) > headSize || strings.ContainsAny(path, " \t\n\x00")) {
 			t.Errorf("interpreterOf %q = %q", text, path)
 		}
-		_ = checkInterpreter(file)
+		_ = interpreterProblem(file)
 		_ = notAProgram(file)
 	})
 }
@@ -81,10 +83,13 @@ func TestIsText(t *testing.T) {
 		"echo\n\x00binary": true, // a script may carry data behind it
 		"\x00\n":           false,
 		"\x01\x02\x00":     false,
-		"":                 false, // cannot be read, or is empty
+		"":                 true,
 	} {
 		if got := isText([]byte(head)); got != want {
 			t.Errorf("isText(%q) = %v", head, got)
 		}
+	}
+	if isText(headOf("/no/such/file")) {
+		t.Error("a file that cannot be read is text")
 	}
 }

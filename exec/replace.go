@@ -3,6 +3,7 @@ package exec
 import (
 	"debug/elf"
 	"errors"
+	"fmt"
 	"os"
 	"runtime"
 	"strings"
@@ -11,9 +12,9 @@ import (
 
 // Program is a program to run.
 type Program struct {
-	Path string   // the file to run, as Find returns it
+	Path string   // the file to run, or a name without a slash: see Find
 	Args []string // its argv; Args[0] is the name as the user wrote it
-	Env  []string // its environment, as Environ returns it
+	Env  []string // its environment, as Environ returns it; its PATH is searched
 }
 
 // shell runs a script without a #! line, as in execvp(3).
@@ -45,31 +46,39 @@ func Replace(program Program, signals *Signals) error {
 	return run(program, func(path string, argv []string) error { return syscall.Exec(path, argv, program.Env) })
 }
 
-// run starts the program with execve. If the kernel says that it is not a program,
-// and it is text, run starts the shell with it.
+// run starts the program with execve.
 func run(program Program, execve func(path string, argv []string) error) error {
-	err := execve(program.Path, program.Args)
-	if err == nil {
-		return nil
+	return search(program.Path, SearchPath(program.Env), func(file string) error {
+		err := execve(file, program.Args)
+		if err == nil {
+			return nil
+		}
+		if err == syscall.ENOEXEC {
+			return runScript(file, program.Args, execve)
+		}
+		for _, problem := range []error{interpreterProblem(file), capabilityProblem(file)} {
+			if errors.Is(problem, err) {
+				return problem
+			}
+		}
+		return err
+	})
+}
+
+// runScript starts the shell with file, of which the kernel says that it is not a
+// program, if it is text.
+func runScript(file string, argv []string, execve func(path string, argv []string) error) error {
+	if !isText(headOf(file)) {
+		return errors.New(notAProgram(file))
 	}
-	if err != syscall.ENOEXEC {
-		return exitError(program.Path, err)
+	args := []string{shell, file}
+	if len(argv) > 1 {
+		args = append(args, argv[1:]...)
 	}
-	if !isText(headOf(program.Path)) {
-		return cannotRun("cannot run %s: %s", program.Path, notAProgram(program.Path))
+	if err := execve(shell, args); err != nil {
+		return fmt.Errorf("it has no #! line, and %s, which would run it: %w", shell, err)
 	}
-	argv := []string{shell, program.Path}
-	if len(program.Args) > 1 {
-		argv = append(argv, program.Args[1:]...)
-	}
-	err = execve(shell, argv)
-	switch {
-	case err == nil:
-		return nil
-	case errors.Is(err, os.ErrNotExist):
-		return notFound("cannot run %s: it has no #! line, and there is no %s to run it", program.Path, shell)
-	}
-	return exitError(shell, err)
+	return nil
 }
 
 // notAProgram returns why the kernel does not accept file as a program.

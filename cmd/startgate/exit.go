@@ -24,7 +24,7 @@ var codes = []struct{ Code, Meaning string }{
 	{"124", "a target was not ready, or the program's file system did not answer, within STARTGATE_TIMEOUT"},
 	{"125", "startgate itself failed: settings, usage, --install"},
 	{"126", "the program exists and cannot be run, or no process could be started for it"},
-	{"127", "the program does not exist"},
+	{"127", "the program, or the interpreter that it names, does not exist"},
 	{"128+n", "signal n ended the wait"},
 }
 

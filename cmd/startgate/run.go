@@ -56,7 +56,7 @@ func (g *gate) obey() (code int, err error) {
 	case "--version":
 		return 0, printVersion(g.stdout)
 	case "--install":
-		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand) })
+		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
 	notes := unknownSettings(g.environ)
 	if g.settings, err = readSettings(g.environ); err != nil {
@@ -93,7 +93,7 @@ func (g *gate) current() plan { return g.plan.without(g.isAbsent) }
 // the sidecars are shut down.
 func (g *gate) start(argv []string) (code int, err error) {
 	g.program = argv[0]
-	path, err := g.find()
+	err = g.find()
 	if prepared := g.prepare(); err == nil {
 		err = prepared
 	}
@@ -101,7 +101,10 @@ func (g *gate) start(argv []string) (code int, err error) {
 		err = g.wait()
 	}
 	if err == nil {
-		code, err = g.handOver(exec.Program{Path: path, Args: argv, Env: g.environ})
+		code, err = g.handOver(exec.Program{Path: g.program, Args: argv, Env: g.environ})
+	}
+	if errors.As(err, new(*exec.ExitError)) {
+		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
 	}
 	if err != nil {
 		code = exitCode(err)
@@ -111,26 +114,25 @@ func (g *gate) start(argv []string) (code int, err error) {
 }
 
 // find looks the program up, until a signal arrives or the time is up: a file system may
-// not answer.
-func (g *gate) find() (path string, err error) {
-	var found string
-	err = g.signals.Do(context.Background(), func(ctx context.Context) error {
+// not answer. A program that may be there after the wait is no error.
+func (g *gate) find() error {
+	err := g.signals.Do(context.Background(), func(ctx context.Context) error {
 		ctx, cancel := g.timed(ctx)
 		defer cancel()
-		return until(ctx, func() (err error) {
-			found, err = exec.Find(g.program, exec.SearchPath(g.environ))
+		return until(ctx, func() error {
+			_, err := exec.Find(g.program, exec.SearchPath(g.environ))
 			return err
 		})
 	})
+	var exit *exec.ExitError
 	switch {
-	case err == nil:
-		return found, nil
 	case errors.Is(err, context.DeadlineExceeded):
-		err = fmt.Errorf("cannot run %s: %w", g.program, errHeld)
-	case errors.As(err, new(*exec.ExitError)):
-		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
+		return fmt.Errorf("cannot run %s: %w", g.program, errHeld)
+	case errors.As(err, &exit) && exit.MayPass:
+		g.log.Warn(err.Error() + "; startgate looks again at the hand-over")
+		return nil
 	}
-	return "", err
+	return err
 }
 
 // prepare looks at the pod, and logs what it means.

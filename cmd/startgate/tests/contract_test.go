@@ -35,7 +35,7 @@ var replacing = []item{
 	{"R7", "Blocked and pending signals are the same; there is no handler and no pending signal of startgate's"},
 	{"R8", "An ignored signal stays ignored, HUP and INT at least, and does not end the wait"},
 	{"R9", "No child, thread or open port of startgate is left"},
-	{"R10", "The program is found as by execvp(3): by its path if the name has a slash, else in PATH; empty and relative entries work, unusable ones are passed over, and a script without `#!` runs under /bin/sh"},
+	{"R10", "The program is found as by execvp(3): by its path if the name has a slash, else in PATH; empty and relative entries work, unusable ones are passed over, and a script without `#!` runs under /bin/sh. What is missing on a volume, or is an interpreter, is looked up again after the wait"},
 	{"R11", "The code is 127 when the program or its interpreter does not exist, and 126 when it cannot be run; the message says which file and why"},
 	{"R12", "No signal is lost. Otherwise than as PID 1, it ends startgate or reaches the application, at any moment. As PID 1, none is lost during the wait; what the kernel or Go's runtime makes of one during the hand-over is in the README"},
 	{"R13", "A signal that ends a program which handles none ends the wait at once with 128+n, also as PID 1, without a stack trace; those that cannot are in the README"},

@@ -96,7 +96,7 @@ var faults = []fault{
 	},
 	{
 		"a read-only root, no `/proc`, no `/dev`",
-		"nothing; without `/proc` see the environment [as PID 1](#as-pid-1)",
+		"nothing; without `/proc` see the environment [as PID 1](#as-pid-1), and `--install` ends with code 125",
 		bareRoot,
 	},
 	{

@@ -46,6 +46,8 @@ func makeFile(dir, description string) error {
 		return write("#!/bin/sh\n"+script, 0o644)
 	case "bare": // a script without #!
 		return write(script, 0o755)
+	case "empty":
+		return write("", 0o755)
 	case "#!":
 		return write("#!"+more+"\n"+script, 0o755)
 	case "binary": // no program that anybody knows
@@ -56,6 +58,9 @@ func makeFile(dir, description string) error {
 		return write(changedEcho(func(text []byte, linker string) {
 			copy(text[bytes.Index(text, []byte(linker)):], strings.Repeat("/", len(linker)-4)+"gone")
 		}), 0o755)
+	case "capable": // a program that needs NET_ADMIN, see capabilities(7)
+		data := [20]byte{0: 1, 3: 2, 4 + unix.CAP_NET_ADMIN/8: 1 << (unix.CAP_NET_ADMIN % 8)}
+		return errors.Join(write(changedEcho(func([]byte, string) {}), 0o755), unix.Setxattr(path, "security.capability", data[:], 0))
 	case "unreadable": // a program that only its owner may read
 		return write(changedEcho(func([]byte, string) {}), 0o711)
 	}

@@ -5,6 +5,7 @@ package tests
 // R10 and R11: which program is started, and why none is.
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,7 +57,7 @@ func (f lookup) test(s *comparison, target *sidecar) {
 			p.Errorf("waited before it failed")
 		}
 		stdout := p.out.String()
-		if !strings.Contains(stdout+p.log.String(), f.says) || f.code == 0 && stdout != f.says+"\n" {
+		if !strings.Contains(stdout+p.log.String(), f.says) || f.code == 0 && stdout != strings.TrimPrefix(f.says+"\n", "\n") {
 			p.Errorf("does not say %q", f.says)
 		}
 		if f.code != 0 && stdout != "" {
@@ -115,14 +116,21 @@ var lookups = []lookup{
 	{name: "not executable, nothing else", files: []string{"text a/it"}, run: "it", path: "a:b", code: 126, says: "cannot run a/it: permission denied; is its mode executable"},
 	{name: "dangling link", files: []string{"link a/it gone", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
 	{name: "nothing", run: "it", path: "a:b", code: 127, says: "cannot run it: not found in PATH=a:b"},
+	// execvp says ENOTDIR, because it comes last.
+	{name: "entry is a file, nothing else", files: []string{"sh a"}, run: "it", path: "a", code: 127, says: "cannot run it: not found in PATH=a", env: 126},
 	{name: "empty name", run: "", path: "a", code: 127, says: "its name is empty"},
-	// execvp gives up at what a shell passes over.
-	{name: "entry is a loop of links", files: []string{"link a a", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z", env: 126},
+	// execvp gives up at these, which a shell passes over.
+	{name: "entry is a loop of links", files: []string{"link a a", "sh b/it"}, run: "it", path: "a:b", code: 126, says: "cannot run a/it: too many levels of symbolic links"},
+	{name: "entry too long", files: []string{"sh b/it"}, run: "it", path: strings.Repeat("x", 300) + ":b", code: 126, says: "x/it: file name too long"},
+	{name: "entry longer than a path", files: []string{"sh b/it"}, run: "it", path: "b" + strings.Repeat("/./b/..", 600) + ":b", says: "ran b/it x y z"},
 	{name: "name too long", run: strings.Repeat("x", 300), path: "a:b", code: 127, says: "not found in PATH=a:b"},
 
 	{name: "script without #!", files: []string{"bare a/it"}, run: "it", path: "a", says: "ran a/it x y z"},
 	{name: "script without #!, by slash", files: []string{"bare it"}, run: "./it", path: "a", says: "ran ./it x y z"},
 	{name: "script with nothing after #!", files: []string{"#! it "}, run: "./it", path: "", says: "ran ./it x y z"},
+	{name: "empty file", files: []string{"empty it"}, run: "./it", path: "", says: ""},
+	{name: "#! line over 255 bytes, in its argument", files: []string{"#! it /bin/sh -" + strings.Repeat("e", 300)}, run: "./it", path: "", says: "ran ./it x y z"},
+	{name: "#! line over 255 bytes, in its path", files: []string{"#! it " + strings.Repeat("/", 300) + "bin/false"}, run: "./it", path: "", says: "ran ./it x y z"},
 	{name: "interpreter with spaces and an argument", files: []string{"#! it    /bin/sh -e"}, run: "./it", path: "", says: "ran ./it x y z"},
 	{name: "interpreter relative", files: []string{"#! it a/shell", "link a/shell /bin/sh"}, run: "./it", path: "", says: "ran ./it x y z"},
 	{name: "interpreter a script", files: []string{"#! it ./as", "#! as /bin/sh"}, run: "./it", path: "", says: "ran ./as ./it x y z"},
@@ -130,12 +138,15 @@ var lookups = []lookup{
 
 	{name: "path missing", run: "./it", path: "", code: 127, says: "cannot run ./it: no such file or directory"},
 	{name: "path dangling", files: []string{"link it gone"}, run: "./it", path: "", code: 127, says: "cannot run ./it: no such file or directory"},
-	{name: "interpreter missing", files: []string{"#! it /no/such/shell -e"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter /no/such/shell does not exist"},
-	{name: "interpreter missing, found in PATH", files: []string{"#! a/it /no/such/shell"}, run: "it", path: "a", code: 127, says: "cannot run a/it: its interpreter /no/such/shell does not exist"},
-	{name: "interpreter's interpreter missing", files: []string{"#! it ./as", "#! as /no/such/shell"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter ./as: its interpreter /no/such/shell does not exist"},
-	{name: "interpreter's dynamic linker missing", files: []string{"#! it ./as", "linker as"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter ./as: its dynamic linker /"},
-	{name: "CR LF", files: []string{"#! it /bin/sh\r"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its #! line ends in CR LF"},
-	{name: "dynamic linker missing", files: []string{"linker it"}, run: "./it", path: "", code: 127, says: "gone does not exist"},
+	{name: "interpreter missing", files: []string{"#! it /no/such/shell -e"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter /no/such/shell does not exist", late: true},
+	{name: "interpreter missing, found in PATH", files: []string{"#! a/it /no/such/shell"}, run: "it", path: "a", code: 127, says: "cannot run a/it: its interpreter /no/such/shell does not exist", late: true},
+	{name: "interpreter missing, another in PATH", files: []string{"#! a/it /no/such/shell", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
+	{name: "interpreter not executable, another in PATH", files: []string{"#! a/it ./as", "text as", "sh b/it"}, run: "it", path: "a:b", says: "ran b/it x y z"},
+	{name: "interpreters in a circle, another in PATH", files: []string{"#! a/it a/it", "sh b/it"}, run: "it", path: "a:b", code: 126, says: "cannot run a/it: too many levels of symbolic links", late: true},
+	{name: "interpreter's interpreter missing", files: []string{"#! it ./as", "#! as /no/such/shell"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter ./as: its interpreter /no/such/shell does not exist", late: true},
+	{name: "interpreter's dynamic linker missing", files: []string{"#! it ./as", "linker as"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its interpreter ./as: its dynamic linker /", late: true},
+	{name: "CR LF", files: []string{"#! it /bin/sh\r"}, run: "./it", path: "", code: 127, says: "cannot run ./it: its #! line ends in CR LF", late: true},
+	{name: "dynamic linker missing", files: []string{"linker it"}, run: "./it", path: "", code: 127, says: "gone does not exist", late: true},
 
 	{name: "no permission", files: []string{"text it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: permission denied; is its mode executable"},
 	{name: "directory may not be searched", files: []string{"sh a/it", "closed a"}, run: "a/it", path: "", as: asNobody, code: 126, says: "cannot run a/it: permission denied"},
@@ -146,11 +157,78 @@ var lookups = []lookup{
 	{name: "below a file", files: []string{"sh it"}, run: "./it/it", path: "", code: 126, says: "cannot run ./it/it: not a directory"},
 	{name: "slash at the end", files: []string{"sh it"}, run: "./it/", path: "", code: 126, says: "cannot run ./it/: not a directory"},
 	{name: "loop of links", files: []string{"link it it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: too many levels of symbolic links"},
-	{name: "interpreter not executable", files: []string{"#! it ./as", "text as"}, run: "./it", path: "", code: 126, says: "cannot run ./it: its interpreter ./as: permission denied"},
-	{name: "interpreter a directory", files: []string{"#! it /"}, run: "./it", path: "", code: 126, says: "cannot run ./it: its interpreter /: is a directory"},
+	{name: "interpreter not executable", files: []string{"#! it ./as", "text as"}, run: "./it", path: "", code: 126, says: "cannot run ./it: its interpreter ./as: permission denied", late: true},
+	{name: "interpreter a directory", files: []string{"#! it /"}, run: "./it", path: "", code: 126, says: "cannot run ./it: its interpreter /: is a directory", late: true},
+	{name: "capability", files: []string{"capable it"}, run: "./it", path: "", as: withoutNetAdmin, code: 126, says: "lacks: add NET_ADMIN to its securityContext.capabilities", late: true},
+	{name: "capability, another in PATH", files: []string{"capable a/it", "sh b/it"}, run: "it", path: "a:b", as: withoutNetAdmin, code: 126, says: "cannot run a/it: operation not permitted: the file has capabilities", late: true},
 	// execvp gives these to /bin/sh, which says 2 or 127 and prints bytes.
 	{name: "not a program", files: []string{"binary it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: not a program", late: true, env: 127},
 	{name: "program of another machine", files: []string{"machine it"}, run: "./it", path: "", code: 126, says: "cannot run ./it: built for SPARCV9, which does not run on", late: true, env: 2},
+}
+
+// R10, R11: a program that what is waited for brings, on a volume.
+func TestFindsTheProgramAfterTheWait(t *testing.T) {
+	needRoot(t)
+	need(t, "unshare", "mount")
+	for _, test := range []struct {
+		name, run, path string
+		files           []string // that are brought
+		code            int
+		says            string
+	}{
+		{name: "path", run: "volume/it", files: []string{"sh it"}, says: "ran volume/it x\n"},
+		{name: "path in a folder", run: "./volume/a/b/it", files: []string{"sh a/b/it"}, says: "ran ./volume/a/b/it x\n"},
+		{name: "link into the volume", run: "./link", files: []string{"sh a/it"}, says: "ran ./link x\n"},
+		{name: "PATH", run: "it", path: "none:volume", files: []string{"sh it"}, says: "ran volume/it x\n"},
+		{name: "PATH in a folder", run: "it", path: "volume/bin:none", files: []string{"sh bin/it"}, says: "ran volume/bin/it x\n"},
+		{name: "interpreter", run: "./script", files: []string{"#! as /bin/sh"}, says: "ran volume/as ./script x\n"},
+		{name: "nothing", run: "volume/it", code: 127, says: "level=ERROR msg=\"cannot run volume/it: no such file or directory\""},
+		{name: "nothing in PATH", run: "sleep 1", path: "volume", code: 127, says: "To start sleep with arguments"},
+		{name: "not executable", run: "volume/it", files: []string{"text it"}, code: 126, says: "cannot run volume/it: permission denied"},
+	} {
+		for _, mode := range []string{"SUPERVISE=false", "SUPERVISE=true"} {
+			t.Run(test.name+" "+mode, func(t *testing.T) {
+				t.Parallel()
+				dir := t.TempDir()
+				for _, file := range []string{"dir volume", "link link volume/a/it", "#! script volume/as"} {
+					if err := makeFile(dir, file); err != nil {
+						t.Fatal(err)
+					}
+				}
+				cmd := command([]string{mode, "WAIT_FOR=file://" + dir + "/volume/ready"},
+					"unshare", "--mount", "sh", "-ec", `mount -t tmpfs none volume; PATH=$0; exec "$@"`, test.path, binary, "--", test.run, "x")
+				cmd.Dir = dir
+				p := start(t, cmd)
+				p.untilLog("is not ready yet")
+				p.logHas("level=WARN msg=\"cannot run ", "; startgate looks again at the hand-over")
+				for _, file := range append(test.files, "sh ready") {
+					if err := makeFile(fmt.Sprintf("/proc/%d/root%s/volume", p.pid(), dir), file); err != nil {
+						t.Fatal(err)
+					}
+				}
+				p.ends(test.code)
+				if test.code == 0 && p.out.String() != test.says || !strings.Contains(p.out.String()+p.log.String(), test.says) {
+					p.Errorf("does not say %q", test.says)
+				}
+			})
+		}
+	}
+}
+
+// withoutNetAdmin runs a program as in a container, which lacks this capability.
+var withoutNetAdmin = []string{"setpriv", "--bounding-set=-net_admin"}
+
+// R10: a file that the kernel runs although its interpreter does not exist.
+func TestFindsProgramOfBinfmtMisc(t *testing.T) {
+	needRoot(t)
+	as := []string{"unshare", "--user", "--map-root-user", "--mount", "sh", "-ec", `mount -t binfmt_misc none "$0"
+echo ':startgate:M::#!/no/such/shell::/bin/sh:' >"$0/register"
+exec "$@"`, t.TempDir()}
+	if err := exec.Command(as[0], words(as[1:], "true")...).Run(); err != nil {
+		skip(t, "needs binfmt_misc of a user namespace (Linux 6.7)")
+	}
+	lookup{name: "it", files: []string{"#! it /no/such/shell"}, run: "./it", path: "/bin", as: as, says: "ran ./it x y z"}.
+		test(newComparison(t), startSidecar(t, ""))
 }
 
 // R11: a volume without permission to execute.
@@ -188,7 +266,7 @@ func TestScratchImage(t *testing.T) {
 		says string
 	}{
 		{[]string{"/startgate", "--version"}, 0, "startgate "},
-		{[]string{"/script"}, 127, "cannot run /script: it has no #! line, and there is no /bin/sh to run it"},
+		{[]string{"/script"}, 127, "cannot run /script: it has no #! line, and /bin/sh, which would run it: no such file or directory"},
 		{[]string{"program"}, 127, "cannot run program: not found in PATH=/usr/local/bin:/bin:/usr/bin"},
 	} {
 		cmd := exec.Command("/startgate", words("--", test.run)...)
