@@ -42,8 +42,8 @@ func (c limitCase) with(change func(*limitCase)) limitCase {
 	return c
 }
 
-// ends is an exception: Go's runtime, or the kernel, ends startgate.
-func ends(code int) func(*limitCase) {
+// refused is an exception: Go's runtime, or the kernel, ends startgate.
+func refused(code int) func(*limitCase) {
 	return func(c *limitCase) { c.replacing, c.supervising = code, code }
 }
 
@@ -55,9 +55,9 @@ var limitCases = []limitCase{
 	exclusive("FSIZE", unix.RLIMIT_FSIZE, 0),
 	exclusive("FSIZE", unix.RLIMIT_FSIZE, 100),
 	exclusive("DATA", unix.RLIMIT_DATA, 0),
-	exclusive("DATA", unix.RLIMIT_DATA, 64<<20).with(ends(runtimeCode)),
+	exclusive("DATA", unix.RLIMIT_DATA, 64<<20).with(refused(runtimeCode)),
 	exclusive("DATA", unix.RLIMIT_DATA, 80<<20),
-	exclusive("STACK", unix.RLIMIT_STACK, 0).with(ends(128 + int(unix.SIGSEGV))),
+	exclusive("STACK", unix.RLIMIT_STACK, 0).with(refused(128 + int(unix.SIGSEGV))),
 	exclusive("STACK", unix.RLIMIT_STACK, 64<<10),
 	exclusive("CORE", unix.RLIMIT_CORE, 0),
 	exclusive("CORE", unix.RLIMIT_CORE, 1),
@@ -66,13 +66,13 @@ var limitCases = []limitCase{
 	exclusive("NPROC", unix.RLIMIT_NPROC, 0),
 	exclusive("NPROC", unix.RLIMIT_NPROC, 1),
 	exclusive("NPROC", unix.RLIMIT_NPROC, 0).with(func(c *limitCase) { c.nobody, c.replacing, c.supervising = true, runtimeCode, runtimeCode }),
-	exclusive("NOFILE", unix.RLIMIT_NOFILE, 0).with(ends(runtimeCode)),
-	exclusive("NOFILE", unix.RLIMIT_NOFILE, 5).with(ends(runtimeCode)),
+	exclusive("NOFILE", unix.RLIMIT_NOFILE, 0).with(refused(runtimeCode)),
+	exclusive("NOFILE", unix.RLIMIT_NOFILE, 5).with(refused(runtimeCode)),
 	exclusive("NOFILE", unix.RLIMIT_NOFILE, 11),
 	exclusive("MEMLOCK", unix.RLIMIT_MEMLOCK, 0),
 	exclusive("MEMLOCK", unix.RLIMIT_MEMLOCK, 4096),
 	exclusive("AS", unix.RLIMIT_AS, 0),
-	exclusive("AS", unix.RLIMIT_AS, 100<<20).with(ends(runtimeCode)),
+	exclusive("AS", unix.RLIMIT_AS, 100<<20).with(refused(runtimeCode)),
 	exclusive("LOCKS", unix.RLIMIT_LOCKS, 0),
 	exclusive("LOCKS", unix.RLIMIT_LOCKS, 1),
 	exclusive("SIGPENDING", unix.RLIMIT_SIGPENDING, 0),
