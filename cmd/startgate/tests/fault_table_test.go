@@ -76,7 +76,7 @@ var faults = []fault{
 	},
 	{
 		"no more file can be opened (`RLIMIT_NOFILE`)",
-		"not ready: `too many open files`; the application finds its limits unchanged. startgate needs 9 descriptors, and with less than 8 Go's runtime ends it with code 2",
+		"not ready: `too many open files`; the application finds its limits unchanged. startgate needs 9 descriptors, 11 to supervise, and with less than 8 Go's runtime ends it with code 2",
 		noFiles,
 	},
 	{
@@ -85,9 +85,14 @@ var faults = []fault{
 		noProcesses,
 	},
 	{
-		"little address space (`RLIMIT_AS`)",
-		"startgate takes 1.3 GB of it, unused; with less Go's runtime ends it with code 2. The application finds its limit unchanged",
+		"little address space (`RLIMIT_AS`), data (`RLIMIT_DATA`) or stack (`RLIMIT_STACK`)",
+		"startgate takes 1.3 GB and 80 MB of the first two, unused, and 64 kB of stack; with less Go's runtime ends it with code 2, or the kernel with SEGV (139). The application finds its limits unchanged",
 		littleSpace,
+	},
+	{
+		"a file may not grow (`RLIMIT_FSIZE`)",
+		"lines of the log, and metrics, are lost, and nothing else: the XFSZ that startgate's own writes raise is not handed on",
+		smallFiles,
 	},
 	{
 		"seccomp forbids `prctl`, `pidfd_open`, `io_uring_setup`, `waitid` and all that is newer",

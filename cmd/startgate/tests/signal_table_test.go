@@ -2,7 +2,8 @@
 
 package tests
 
-// R13: what each signal does to startgate while it waits.
+// R13: what each signal does to startgate while it waits, and the table of what it does in
+// every phase.
 
 import (
 	"fmt"
@@ -17,96 +18,129 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalEffect is what a signal does to startgate while it waits.
+// signalEffect is what a signal does to a process, as the README's table has it.
 type signalEffect string
 
 const (
-	ended   signalEffect = "the wait ends with 128+n"
-	killing signalEffect = "the kernel ends the process"
-	stopped signalEffect = "the kernel stops the process until CONT"
-	passed  signalEffect = "the wait goes on, and the application starts"
+	ended    signalEffect = "ends it with 128+n"
+	killing  signalEffect = "kills it"
+	stopped  signalEffect = "stops it until CONT"
+	passed   signalEffect = "nothing"
+	handedOn signalEffect = "handed on"
+	hurried  signalEffect = "ends the asking"
 )
 
-// whileWaiting has every signal, with its effect on a process that is not PID 1 and on
-// PID 1.
-var whileWaiting = []struct {
-	sig           syscall.Signal
-	effect, asPID signalEffect
+// effects are a signal's on a process that is not PID 1, and on PID 1.
+type effects struct{ other, pid1 signalEffect }
+
+// on returns the effect on PID 1, or on another process.
+func (e effects) on(pid1 bool) signalEffect {
+	if pid1 {
+		return e.pid1
+	}
+	return e.other
+}
+
+// The effects that many signals have.
+var (
+	ends    = effects{ended, ended}
+	kills   = effects{killing, killing}
+	halts   = effects{stopped, stopped}
+	nothing = effects{passed, passed}
+	forward = effects{handedOn, handedOn}
+	hurries = effects{hurried, hurried}
+	// Of PID 1 the kernel keeps away what it does not handle.
+	killsOthers = effects{killing, passed}
+	haltsOthers = effects{stopped, passed}
+)
+
+// signalTable has every signal.
+var signalTable = []struct {
+	sig         syscall.Signal
+	direct      effects // on a program that handles none
+	waiting     effects // on startgate, from its settings to the hand-over
+	supervising effects
+	quitting    effects // while it asks sidecars to shut down
+	tini        effects // on tini, as an init and as a subreaper
 }{
-	{unix.SIGHUP, ended, ended},
-	{unix.SIGINT, ended, ended},
-	{unix.SIGQUIT, ended, ended},
-	{unix.SIGILL, ended, ended},
-	{unix.SIGTRAP, ended, ended},
-	{unix.SIGABRT, ended, ended},
-	{unix.SIGBUS, ended, ended},
-	{unix.SIGFPE, ended, ended},
-	{unix.SIGKILL, killing, killing},
-	{unix.SIGUSR1, ended, ended},
-	{unix.SIGSEGV, ended, ended},
-	{unix.SIGUSR2, ended, ended},
-	{unix.SIGPIPE, passed, passed},
-	{unix.SIGALRM, ended, ended},
-	{unix.SIGTERM, ended, ended},
-	{unix.SIGSTKFLT, ended, ended},
-	{unix.SIGCHLD, passed, passed},
-	{unix.SIGCONT, passed, passed},
-	{unix.SIGSTOP, stopped, stopped},
-	{unix.SIGTSTP, stopped, passed},
-	{unix.SIGTTIN, stopped, passed},
-	{unix.SIGTTOU, stopped, passed},
-	{unix.SIGURG, passed, passed},
-	{unix.SIGXCPU, ended, ended},
-	{unix.SIGXFSZ, passed, passed},
-	{unix.SIGVTALRM, ended, ended},
-	{unix.SIGPROF, passed, passed},
-	{unix.SIGWINCH, ended, ended}, // without a terminal
-	{unix.SIGIO, ended, ended},
-	{unix.SIGPWR, ended, ended},
-	{unix.SIGSYS, ended, ended},
-	{32, killing, passed},
-	{33, passed, passed},
-	{34, killing, passed},
-	{35, ended, ended},
-	{36, ended, ended},
-	{37, ended, ended},
-	{38, ended, ended},
-	{39, ended, ended},
-	{40, ended, ended},
-	{41, ended, ended},
-	{42, ended, ended},
-	{43, ended, ended},
-	{44, ended, ended},
-	{45, ended, ended},
-	{46, ended, ended},
-	{47, ended, ended},
-	{48, ended, ended},
-	{49, ended, ended},
-	{50, ended, ended},
-	{51, ended, ended},
-	{52, ended, ended},
-	{53, ended, ended},
-	{54, ended, ended},
-	{55, ended, ended},
-	{56, ended, ended},
-	{57, ended, ended},
-	{58, ended, ended},
-	{59, ended, ended},
-	{60, ended, ended},
-	{61, ended, ended},
-	{62, ended, ended},
-	{63, ended, ended},
-	{64, ended, ended},
+	{unix.SIGHUP, killsOthers, ends, forward, hurries, forward},
+	{unix.SIGINT, killsOthers, ends, forward, hurries, forward},
+	{unix.SIGQUIT, killsOthers, ends, forward, hurries, forward},
+	{unix.SIGILL, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGTRAP, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGABRT, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGBUS, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGFPE, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGKILL, kills, kills, kills, kills, kills},
+	{unix.SIGUSR1, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGSEGV, killsOthers, ends, forward, nothing, killsOthers},
+	{unix.SIGUSR2, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGPIPE, killsOthers, nothing, forward, nothing, forward},
+	{unix.SIGALRM, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGTERM, killsOthers, ends, forward, hurries, forward},
+	{unix.SIGSTKFLT, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGCHLD, nothing, nothing, nothing, nothing, nothing},
+	{unix.SIGCONT, nothing, nothing, forward, nothing, forward},
+	{unix.SIGSTOP, halts, halts, halts, halts, halts},
+	{unix.SIGTSTP, haltsOthers, haltsOthers, forward, nothing, forward},
+	{unix.SIGTTIN, haltsOthers, haltsOthers, forward, nothing, nothing},
+	{unix.SIGTTOU, haltsOthers, haltsOthers, forward, nothing, nothing},
+	{unix.SIGURG, nothing, nothing, nothing, nothing, forward},
+	{unix.SIGXCPU, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGXFSZ, killsOthers, nothing, forward, nothing, forward},
+	{unix.SIGVTALRM, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGPROF, killsOthers, nothing, nothing, nothing, forward},
+	{unix.SIGWINCH, nothing, ends, forward, nothing, forward}, // without a terminal
+	{unix.SIGIO, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGPWR, killsOthers, ends, forward, nothing, forward},
+	{unix.SIGSYS, killsOthers, ends, forward, nothing, killsOthers},
+	{32, killsOthers, killsOthers, killsOthers, killsOthers, killsOthers},
+	{33, killsOthers, nothing, nothing, nothing, killsOthers},
+	{34, killsOthers, killsOthers, killsOthers, killsOthers, forward},
+	{35, killsOthers, ends, forward, nothing, forward},
+	{36, killsOthers, ends, forward, nothing, forward},
+	{37, killsOthers, ends, forward, nothing, forward},
+	{38, killsOthers, ends, forward, nothing, forward},
+	{39, killsOthers, ends, forward, nothing, forward},
+	{40, killsOthers, ends, forward, nothing, forward},
+	{41, killsOthers, ends, forward, nothing, forward},
+	{42, killsOthers, ends, forward, nothing, forward},
+	{43, killsOthers, ends, forward, nothing, forward},
+	{44, killsOthers, ends, forward, nothing, forward},
+	{45, killsOthers, ends, forward, nothing, forward},
+	{46, killsOthers, ends, forward, nothing, forward},
+	{47, killsOthers, ends, forward, nothing, forward},
+	{48, killsOthers, ends, forward, nothing, forward},
+	{49, killsOthers, ends, forward, nothing, forward},
+	{50, killsOthers, ends, forward, nothing, forward},
+	{51, killsOthers, ends, forward, nothing, forward},
+	{52, killsOthers, ends, forward, nothing, forward},
+	{53, killsOthers, ends, forward, nothing, forward},
+	{54, killsOthers, ends, forward, nothing, forward},
+	{55, killsOthers, ends, forward, nothing, forward},
+	{56, killsOthers, ends, forward, nothing, forward},
+	{57, killsOthers, ends, forward, nothing, forward},
+	{58, killsOthers, ends, forward, nothing, forward},
+	{59, killsOthers, ends, forward, nothing, forward},
+	{60, killsOthers, ends, forward, nothing, forward},
+	{61, killsOthers, ends, forward, nothing, forward},
+	{62, killsOthers, ends, forward, nothing, forward},
+	{63, killsOthers, ends, forward, nothing, forward},
+	{64, killsOthers, ends, forward, nothing, forward},
+}
+
+// TestSignalTable finds a signal that is not in the table.
+func TestSignalTable(t *testing.T) {
+	for n := range 64 {
+		if n >= len(signalTable) || signalTable[n].sig != syscall.Signal(n+1) {
+			t.Fatalf("signal %d is not in the table", n+1)
+		}
+	}
 }
 
 // R13: each signal once, as PID 1 and as any other, and whichever way it would have
 // handed over.
 func TestEverySignalWhileWaiting(t *testing.T) {
-	for i, test := range whileWaiting {
-		if test.sig != syscall.Signal(i+1) {
-			t.Fatalf("signal %d is not in the table", i+1)
-		}
-	}
 	for _, pid1 := range []bool{false, true} {
 		for _, mode := range []string{modeReplace, modeSupervise} {
 			t.Run(fmt.Sprintf("PID 1: %t, %s", pid1, mode), func(t *testing.T) {
@@ -115,17 +149,15 @@ func TestEverySignalWhileWaiting(t *testing.T) {
 					needRoot(t)
 				}
 				target := startSidecar(t, "")
-				for _, test := range whileWaiting {
+				for _, test := range signalTable {
 					cmd := waitingFor(target, mode)
 					if test.sig == unix.SIGWINCH {
 						cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // which leaves the terminal
 					}
-					effect := test.effect
 					if pid1 {
 						cmd.SysProcAttr.Cloneflags = syscall.CLONE_NEWPID
-						effect = test.asPID
 					}
-					start(t, cmd).signalled(test.sig, effect, target)
+					start(t, cmd).signalled(test.sig, test.waiting.on(pid1), target)
 				}
 			})
 		}
@@ -231,22 +263,6 @@ func TestNoSignalIsKeptForTheApplication(t *testing.T) {
 	target.getReady(0)
 	p.send(unix.SIGCONT)
 	p.ends(128 + int(unix.SIGUSR1))
-}
-
-// A signal that is about the application's work does not end the asking of sidecars to
-// quit.
-func TestOtherSignalsDoNotEndTheQuit(t *testing.T) {
-	s := newSidecar(t, "")
-	s.quit = hang
-	s.listen()
-	p := startGate(t, []string{"WAIT_FOR=none", "QUIT=" + s.url(), "QUIT_TIMEOUT=10m"}, "sh", "-c", "exit 7")
-	eventually(p, "the quit", func() bool { return len(s.quitRequests()) > 0 })
-	for _, sig := range []syscall.Signal{unix.SIGUSR1, unix.SIGWINCH, 40} {
-		p.send(sig)
-	}
-	p.send(unix.SIGTERM)
-	p.ends(7)
-	p.logHas("to shut down: SIGTERM")
 }
 
 // After a signal, nobody is asked what may be the cause of the wait. That once delayed the

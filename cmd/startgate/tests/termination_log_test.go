@@ -1,10 +1,13 @@
 package tests
 
-// The container's termination message.
+// The container's termination message, and that one which cannot be written changes nothing.
 
 import (
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // inContainer runs a shell script with startgate as $1 where /dev is a
@@ -48,5 +51,52 @@ func TestTerminationLog(t *testing.T) {
 		if out := p.out.String(); !strings.HasPrefix(out, test.want) || strings.Count(out, "\n") != 1 {
 			p.Errorf("%s: the termination message is %q, want %q", test.name, out, test.want)
 		}
+	}
+}
+
+// What is no file, or full, does not delay the end or change its code. Opening a FIFO that
+// nobody reads once took for ever, after TERM too.
+func TestTerminationLogThatCannotBeWritten(t *testing.T) {
+	needRoot(t)
+	need(t, "unshare", "mount", "mkfifo")
+	const file = `"$dev/termination-log"`
+	for name, makes := range map[string]string{
+		"a FIFO that nobody reads": "mkfifo " + file,
+		"a directory":              "mkdir " + file,
+		"a full disk":              "cp -a /dev/full " + file,
+		"nothing":                  "true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			script := strings.Replace(inContainer, "touch "+file, makes, 1) + `exec "$@"`
+			if !strings.Contains(script, makes) {
+				t.Fatal("the script makes another")
+			}
+			for _, test := range []struct {
+				wait, program string
+				code          int
+			}{
+				{"file:///missing", "true", codeTimeout},
+				{"none", "./missing", 127},
+				{"wrong", "true", codeFailed},
+			} {
+				p := start(t, command([]string{"TIMEOUT=50ms", "WAIT_FOR=" + test.wait}, "unshare", "--mount", "sh", "-c", script, "sh", binary, "--", test.program))
+				p.endsSoon(test.code)
+			}
+			p := start(t, command([]string{"WAIT_FOR=file:///missing"}, "unshare", "--mount", "sh", "-c", script, "sh", binary, "--", "true"))
+			p.untilLog("is not ready yet")
+			p.began = time.Now()
+			p.send(unix.SIGTERM)
+			p.endsSoon(128 + int(unix.SIGTERM))
+		})
+	}
+}
+
+// endsSoon checks the exit code, and that it did not take long.
+func (p *process) endsSoon(want int) {
+	p.Helper()
+	p.ends(want)
+	if took := time.Since(p.began); took > soon {
+		p.Errorf("it took %v", took)
 	}
 }

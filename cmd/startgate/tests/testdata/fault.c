@@ -4,6 +4,8 @@
  *
  *   fault app               says "ready", its limit of open files and whether it has
  *                           a 1; ends with 42 on TERM, and says so
+ *   fault limits            says all of its resource limits; ends with 42
+ *   fault limits spin       the same, and does not end
  *   fault clock PROGRAM [ARG...]
  *                           runs a program whose CLOCK_REALTIME is what the kernel says
  *                           and an hour more for each USR1 that this process got, an
@@ -52,6 +54,14 @@ static int app(void) {
 	dprintf(1, "ready, and may open %lu of %lu files\n", (unsigned long)files.rlim_cur, (unsigned long)files.rlim_max);
 	sigwait(&set, &sig);
 	dprintf(1, "got TERM\n");
+	return 42;
+}
+
+static int limits(int spins) {
+	struct rlimit limit;
+	for (int resource = 0; getrlimit(resource, &limit) == 0; resource++)
+		dprintf(1, "%d: %lu of %lu\n", resource, (unsigned long)limit.rlim_cur, (unsigned long)limit.rlim_max);
+	while (spins) __asm__ volatile ("");
 	return 42;
 }
 
@@ -172,8 +182,9 @@ static int clock_of(char **argv) {
 
 int main(int argc, char **argv) {
 	if (argc == 2 && strcmp(argv[1], "app") == 0) return app();
+	if (argc > 1 && strcmp(argv[1], "limits") == 0) return limits(argc > 2);
 	if (argc > 2 && strcmp(argv[1], "clock") == 0) return clock_of(argv + 2);
 	if (argc > 3 && strcmp(argv[1], "nofork") == 0) return nofork(argv + 2);
-	fprintf(stderr, "usage: fault app|clock|nofork ...\n");
+	fprintf(stderr, "usage: fault app|limits|clock|nofork ...\n");
 	return 98;
 }
