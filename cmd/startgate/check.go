@@ -21,7 +21,9 @@ func (g *gate) check() error {
 	g.checkSettings(table)
 	checkPlan(table, g.current())
 	notes := g.notes()
-	notes = append(notes, g.skipped()...)
+	if text := g.skipped(); text != "" {
+		notes = append(notes, text)
+	}
 	if len(notes) > 0 {
 		fmt.Fprintln(table, "\nNOTES")
 	}
@@ -34,7 +36,7 @@ func (g *gate) check() error {
 func (g *gate) checkSettings(w io.Writer) {
 	fmt.Fprintln(w, "SETTING\tFROM\tVALUE")
 	for i, s := range describeSettings() {
-		value, from := s.shown(g.environ, reflect.ValueOf(g.settings).Field(i))
+		value, from := s.shown(reflect.ValueOf(g.settings).Field(i))
 		fmt.Fprintf(w, "%s\t%s\t%s\n", s.Name, from, value)
 	}
 }

@@ -1,15 +1,13 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"slices"
-	"time"
 
 	"github.com/startgate/startgate/wait"
 )
 
-// injection is what the pod's annotation says of the sidecars that a webhook injects.
+// injection is what the pod's annotation says of the sidecar that it is about.
 type injection int
 
 const (
@@ -19,19 +17,41 @@ const (
 	nativeIstio                       // istio is an init container that the kubelet stops
 )
 
+// istio is the name of the sidecar whose annotation is handed over by default.
+const istio = "istio"
+
 // proxyContainer is the name of Istio's sidecar in a pod.
 const proxyContainer = "istio-proxy"
 
-// isInjectable reports whether a webhook injects the sidecar, and annotates the pod.
-func isInjectable(target wait.Target) bool {
-	return target.Sidecar != nil && target.Sidecar.Injected != ""
+func isIstio(target wait.Target) bool { return isSidecar(target, istio) }
+
+func isSidecar(target wait.Target, name string) bool {
+	return target.Sidecar != nil && target.Sidecar.Name == name
 }
 
-// injectionOf reads the annotation of a pod that has these injectable sidecars. The note is
-// a warning about one that cannot be understood.
-func injectionOf(status annotation, sidecars []wait.Target) (in injection, note string) {
+// subjectOf returns the name of the sidecar that the annotation is about: istio, or the only
+// one of these that a webhook injects. There may be none.
+func subjectOf(sidecars []wait.Target) string {
+	var names []string
+	for _, target := range sidecars {
+		if target.Sidecar != nil && target.Sidecar.Injected != "" && !slices.Contains(names, target.Sidecar.Name) {
+			names = append(names, target.Sidecar.Name)
+		}
+	}
 	switch {
-	case !status.set:
+	case slices.Contains(names, istio):
+		return istio
+	case len(names) == 1:
+		return names[0]
+	}
+	return ""
+}
+
+// injectionOf reads the annotation of a pod. The note is a warning about one that cannot be
+// understood.
+func injectionOf(status annotation, subject string) (in injection, note string) {
+	switch {
+	case !status.set || subject == "":
 		return unknownInjection, ""
 	case status.value == "":
 		return notInjected, ""
@@ -39,85 +59,22 @@ func injectionOf(status annotation, sidecars []wait.Target) (in injection, note 
 	// Istio's lists the containers. The others have no form of their own.
 	var list struct{ Containers, InitContainers []string }
 	err := json.Unmarshal([]byte(status.value), &list)
+	isList := err == nil && (list.Containers != nil || list.InitContainers != nil)
 	switch {
-	case err == nil && slices.Contains(list.InitContainers, proxyContainer):
+	case isList && subject == istio && slices.Contains(list.InitContainers, proxyContainer):
 		return nativeIstio, ""
-	case err == nil && slices.Contains(list.Containers, proxyContainer),
-		slices.ContainsFunc(sidecars, func(target wait.Target) bool { return !isIstio(target) }):
+	case isList && subject == istio && slices.Contains(list.Containers, proxyContainer):
+		return injected, ""
+	case !isList && subject != istio:
 		return injected, ""
 	}
-	return unknownInjection, envSidecarStatus + " is not the annotation sidecar.istio.io/status of an injected pod; " +
-		"waiting as if it were. It comes from fieldPath: \"metadata.annotations['sidecar.istio.io/status']\""
+	return unknownInjection, envSidecarStatus + " is not what an injected pod of " + subject + " has; waiting as if it were. It comes from fieldPath: " +
+		`"` + fieldOf(subject) + `"`
 }
 
-// Signs of a sidecar.
-const (
-	noSign         = ""
-	portAnswers    = "its port answers"
-	redirectToNone = "outbound traffic is redirected to a proxy that does not listen"
-)
-
-// signOf returns what shows that a sidecar exists in a pod that is said not to be injected.
-func signOf(ctx context.Context, target wait.Target) string {
-	switch {
-	case target.Listens(ctx):
-		return portAnswers
-	case target.Sidecar.Mesh && wait.Redirected(ctx):
-		return redirectToNone
-	}
-	return noSign
-}
-
-// look finds out which injectable sidecars a pod has that is said not to be injected. A
-// sign that has gone takes its conclusion back.
-func (g *gate) look(ctx context.Context) error {
-	if g.plan.injection != notInjected {
-		return nil
-	}
-	timed, cancel := context.WithTimeout(ctx, time.Duration(g.settings.AttemptTimeout))
-	defer cancel()
-	g.signs = map[string]string{}
-	for _, target := range g.plan.injectable() {
-		g.signs[target.Name] = signOf(timed, target)
-	}
-	return context.Cause(ctx)
-}
-
-// isAbsent reports whether an injectable sidecar is neither said nor seen to be in the pod.
-func (g *gate) isAbsent(target wait.Target) bool {
-	return g.plan.injection == notInjected && isInjectable(target) && g.signs[target.Name] == noSign
-}
-
-// unservedPatience is how long startgate waits for a proxy that outbound traffic is
-// redirected to, in a pod that is said not to be injected. The redirect may be another
-// mesh's, or no redirect at all: see [wait.Redirected].
-const unservedPatience = 10 * time.Second
-
-// lookAgain is called when a target refuses. It ends the wait for a sidecar in a pod that is
-// said not to be injected, once no sign of it is left.
-func (p *progress) lookAgain(ctx context.Context, end context.CancelCauseFunc) {
-	if p.plan.injection != notInjected || !isInjectable(p.target) {
-		return
-	}
-	sign := signOf(context.WithoutCancel(ctx), p.target) // a test that is cut short finds no sign
-	switch {
-	case sign == portAnswers:
-		return
-	case sign == noSign:
-		p.log.Info(p.target.Name+" is not waited for: there is no sign of it any more", "after", time.Since(p.began).Round(time.Millisecond))
-	case time.Since(p.began) < p.unserved():
-		return
-	default:
-		p.log.Warn(p.target.Name+" is not waited for: "+sign+", and "+envSidecarStatus+" is empty", "after", time.Since(p.began).Round(time.Millisecond))
-	}
-	p.signs[p.target.Name] = noSign
-	end(wait.ErrAbsent)
-}
-
-// unserved is unservedPatience, or less when the whole wait may not take so long.
-func (p *progress) unserved() time.Duration {
-	if limit := time.Duration(p.settings.Timeout); limit > 0 {
-		return min(unservedPatience, limit/2)
-	}
-	return unservedPatience
+// fieldOf returns the field of a pod that the webhook of a sidecar sets.
+func fieldOf(name string) string {
+	all := wait.Sidecars()
+	i := slices.IndexFunc(all, func(s wait.Sidecar) bool { return s.Name == name })
+	return all[i].Injected
 }

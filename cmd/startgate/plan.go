@@ -14,7 +14,8 @@ type plan struct {
 	quits     []wait.Target // to shut down after the application
 	supervise bool          // STARTGATE_SUPERVISE asks for it
 	noQuits   string        // why quits is empty although STARTGATE_QUIT is not
-	injection injection     // what the pod's annotation says
+	subject   string        // the sidecar that the pod's annotation is about; empty: none
+	injection injection     // what the annotation says of it
 	notes     []string      // warnings
 }
 
@@ -22,10 +23,11 @@ type plan struct {
 func makePlan(s settings, application bool) plan {
 	p := plan{targets: s.WaitFor}
 	if application {
-		p.quits, p.supervise = s.Quit, s.Supervise.isAskedFor()
+		p.quits, p.supervise = withoutRepeats(s.Quit), s.Supervise.isAskedFor()
 	}
+	p.subject = subjectOf(slices.Concat(p.targets, p.quits))
 	var note string
-	if p.injection, note = injectionOf(s.SidecarStatus, p.injectable()); note != "" {
+	if p.injection, note = injectionOf(s.SidecarStatus, p.subject); note != "" {
 		p.notes = append(p.notes, note)
 	}
 	if p.injection == nativeIstio {
@@ -43,15 +45,30 @@ const manifestLines = `- name: STARTGATE_SIDECAR_STATUS
   valueFrom:
     fieldRef: {fieldPath: "metadata.annotations['sidecar.istio.io/status']"}`
 
-// injectable returns the sidecars of the plan that a webhook injects.
-func (p plan) injectable() []wait.Target {
-	all := slices.Concat(p.targets, p.quits)
-	return slices.DeleteFunc(all, func(target wait.Target) bool { return !isInjectable(target) })
+// withoutRepeats returns each target once.
+func withoutRepeats(list []wait.Target) (once []wait.Target) {
+	for _, target := range list {
+		if !slices.ContainsFunc(once, func(other wait.Target) bool { return other.Name == target.Name }) {
+			once = append(once, target)
+		}
+	}
+	return once
 }
 
-// without returns the plan for a pod that does not have some of the sidecars.
-func (p plan) without(absent func(wait.Target) bool) plan {
-	p.targets = slices.DeleteFunc(slices.Clone(p.targets), absent)
+// find returns the first target of the plan that is one of those.
+func (p plan) find(those func(wait.Target) bool) (target wait.Target, ok bool) {
+	all := slices.Concat(p.targets, p.quits)
+	i := slices.IndexFunc(all, those)
+	if i < 0 {
+		return wait.Target{}, false
+	}
+	return all[i], true
+}
+
+// without returns the plan for a pod in which some sidecars are not waited for, and some are
+// not shut down.
+func (p plan) without(skipped, absent func(wait.Target) bool) plan {
+	p.targets = slices.DeleteFunc(slices.Clone(p.targets), skipped)
 	p.dropQuits(absent, "the pod is not injected")
 	return p
 }
@@ -61,10 +78,6 @@ func (p *plan) dropQuits(which func(wait.Target) bool, reason string) {
 	if slices.ContainsFunc(p.quits, which) {
 		p.quits, p.noQuits = slices.DeleteFunc(slices.Clone(p.quits), which), reason
 	}
-}
-
-func isIstio(target wait.Target) bool {
-	return target.Sidecar != nil && target.Sidecar.Name == "istio"
 }
 
 // The names of how the hand-over is done.

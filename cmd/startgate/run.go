@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"os"
 	"slices"
 	"time"
@@ -18,7 +17,7 @@ import (
 // gate is one run of startgate.
 type gate struct {
 	args           []string // without the name of startgate
-	environ        []string // byte for byte as received
+	environ        []string // for the application, byte for byte as received
 	signals        *exec.Signals
 	stdout, stderr io.Writer
 
@@ -28,8 +27,9 @@ type gate struct {
 	metrics  *metrics     // nil: none
 	program  string       // to start, as the user wrote it; empty: none
 
-	signs    map[string]string // of injectable sidecars, by name, in a pod that is said not to be injected
-	answered map[string]bool   // the targets that have answered, by name
+	seen     presence        // of a sidecar that is said not to be there
+	began    time.Time       // when the wait for the first target began
+	answered map[string]bool // the targets that have answered, by name
 	waited   waitStats
 }
 
@@ -58,8 +58,8 @@ func (g *gate) obey() (code int, err error) {
 	case "--install":
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
-	notes := unknownSettings(g.environ)
-	if g.settings, err = readSettings(g.environ); err != nil {
+	notes := unknownSettings()
+	if g.settings, err = readSettings(); err != nil {
 		return 0, withNotes(err, notes)
 	}
 	g.log = newLogger(g.stderr, g.settings)
@@ -87,7 +87,7 @@ func withNotes(err error, notes []string) error {
 }
 
 // current returns the plan as far as what was seen of the pod leaves it.
-func (g *gate) current() plan { return g.plan.without(g.isAbsent) }
+func (g *gate) current() plan { return g.plan.without(g.isSkipped, g.isAbsent) }
 
 // start waits and hands over to the program with these arguments. However that ends,
 // the sidecars are shut down.
@@ -138,7 +138,7 @@ func (g *gate) find() error {
 // prepare looks at the pod, and logs what it means.
 func (g *gate) prepare() error {
 	err := g.signals.Do(context.Background(), g.look)
-	for _, text := range g.skipped() {
+	if text := g.skipped(); text != "" {
 		g.log.Info(text)
 	}
 	for _, note := range g.notes() {
@@ -149,24 +149,28 @@ func (g *gate) prepare() error {
 	return err
 }
 
-// skipped says what is not waited for, and why.
-func (g *gate) skipped() []string {
-	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(g.signs)) {
-		if g.signs[name] == noSign {
-			texts = append(texts, name+" is not waited for: the pod is not injected ("+envSidecarStatus+" is empty)")
-		}
+// skipped says what is left out, and why; nothing when all is done.
+func (g *gate) skipped() string {
+	target, ok := g.plan.find(g.isAbsent)
+	if !ok {
+		return ""
 	}
-	return texts
+	what := "not shut down"
+	if slices.ContainsFunc(g.plan.targets, g.isAbsent) {
+		what = "not waited for"
+	}
+	why := envSidecarStatus + " is empty"
+	if !isIstio(target) {
+		why += ", and is to come from " + fieldOf(g.plan.subject)
+	}
+	return target.Name + " is " + what + ": the pod is not injected (" + why + ")"
 }
 
 // notes returns all warnings.
 func (g *gate) notes() []string {
 	notes := slices.Clone(g.plan.notes)
-	for _, name := range slices.Sorted(maps.Keys(g.signs)) {
-		if sign := g.signs[name]; sign != noSign {
-			notes = append(notes, "the pod seems to have "+name+" although "+envSidecarStatus+" is empty: "+sign)
-		}
+	if sign := g.seen.String(); sign != "" {
+		notes = append(notes, "the pod seems to have "+g.plan.subject+" although "+envSidecarStatus+" is empty: "+sign)
 	}
 	if note, ok := g.current().userNote(os.Getuid()); ok {
 		notes = append(notes, note)
@@ -185,6 +189,9 @@ func (g *gate) wait() error {
 
 // handOver becomes the program, or supervises it and returns its exit code.
 func (g *gate) handOver(program exec.Program) (code int, err error) {
+	if err := g.lookBeforeHandOver(); err != nil {
+		return 0, err
+	}
 	g.metrics.started()
 	g.metrics.write()
 	mode, why := g.current().mode()
@@ -202,6 +209,15 @@ func (g *gate) handOver(program exec.Program) (code int, err error) {
 		g.metrics.notStarted()
 	}
 	return code, err
+}
+
+// lookBeforeHandOver looks once more for a sidecar that was seen at the start and not waited
+// for: whether it is to be shut down decides the mode.
+func (g *gate) lookBeforeHandOver() error {
+	if g.seen == unknown || g.seen == absent || slices.ContainsFunc(g.plan.targets, g.isSubject) {
+		return nil
+	}
+	return g.signals.Do(context.Background(), g.look)
 }
 
 // isHeld reports whether the kernel holds a thread of this process in a system call.

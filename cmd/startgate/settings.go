@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"regexp"
 	"slices"
@@ -74,21 +75,21 @@ func variableOf(field string) string {
 
 // readSettings reads the settings from the environment that this process was started
 // with. The error names every variable that cannot be used, and what to write instead.
-func readSettings(environ []string) (settings, error) {
+func readSettings() (settings, error) {
 	var (
 		read settings
 		errs []error
 	)
 	fields := reflect.ValueOf(&read).Elem()
 	for i, s := range describeSettings() {
-		errs = append(errs, s.read(environ, fields.Type().Field(i), fields.Field(i)))
+		errs = append(errs, s.read(fields.Type().Field(i), fields.Field(i)))
 	}
 	return read, errors.Join(errs...)
 }
 
 // read reads one setting into its field, so that one mistake does not hide the next.
-func (s setting) read(environ []string, field reflect.StructField, into reflect.Value) error {
-	value, set := lookUp(environ, s.Name)
+func (s setting) read(field reflect.StructField, into reflect.Value) error {
+	value, set := os.LookupEnv(s.Name)
 	if set && value == "" && s.Name != envSidecarStatus {
 		return s.decodeDefault(into) // charts write value: "" for what is not set
 	}
@@ -129,16 +130,6 @@ func (s setting) decodeDefault(into reflect.Value) error {
 	return into.Addr().Interface().(envconfig.Decoder).Decode(s.Default)
 }
 
-// lookUp returns the value of the first entry with this name, as getenv(3) does.
-func lookUp(environ []string, name string) (value string, set bool) {
-	for _, entry := range environ {
-		if value, set := strings.CutPrefix(entry, name+"="); set {
-			return value, true
-		}
-	}
-	return "", false
-}
-
 // injectedByKubelet matches the variables that every pod gets for a Service whose name
 // begins with startgate. Few starts have one to compare.
 var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
@@ -147,13 +138,13 @@ var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
 
 // unknownSettings returns a warning for each variable that looks like a setting and is
 // none.
-func unknownSettings(environ []string) []string {
+func unknownSettings() []string {
 	var known, words, notes []string // words are the known names without their prefix
 	for _, s := range describeSettings() {
 		known = append(known, s.Name)
 		words = append(words, strings.TrimPrefix(s.Name, prefix))
 	}
-	for _, entry := range environ {
+	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
 		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
 			continue
@@ -168,9 +159,9 @@ func unknownSettings(environ []string) []string {
 }
 
 // shown returns the value of a setting as --check prints it, and where it comes from.
-func (s setting) shown(environ []string, value reflect.Value) (text, from string) {
+func (s setting) shown(value reflect.Value) (text, from string) {
 	from = "default"
-	if _, set := lookUp(environ, s.Name); set {
+	if _, set := os.LookupEnv(s.Name); set {
 		from = "environment"
 	}
 	return cmp.Or(fmt.Sprint(value.Interface()), "-"), from

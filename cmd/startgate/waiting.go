@@ -54,7 +54,7 @@ func (t targetStats) attrs() []any {
 func (g *gate) waitForAll(ctx context.Context) error {
 	timed, cancel := g.timed(ctx)
 	defer cancel()
-	g.answered = map[string]bool{}
+	g.began, g.answered = time.Now(), map[string]bool{}
 	for _, target := range g.current().targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
 		g.metrics.waitingFor(target)
@@ -66,7 +66,11 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
-		case g.isAbsent(target):
+		case errors.As(err, &timeout) && g.isSubject(target) && g.seen == redirected:
+			g.seen = givenUp // a guess is no reason not to start
+			p.logSkipped()
+		case g.isSkipped(target):
+			p.logSkipped()
 		case errors.Is(err, wait.ErrAbsent):
 			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.settings.AbsentAfter))
 		case errors.As(err, &timeout):
@@ -96,7 +100,9 @@ type progress struct {
 	last     wait.Answer
 	answered bool
 	probes   wait.Counts
-	lastHint string
+
+	hint       string       // the last one that was found
+	hintAnswer wait.Outcome // for this kind of answer
 }
 
 // wait waits for the target.
@@ -110,6 +116,7 @@ func (p *progress) wait(ctx context.Context) error {
 	logging, stop := context.WithCancel(ctx)
 	var logger sync.WaitGroup
 	logger.Go(func() { p.logMilestones(logging) })
+	logger.Go(func() { p.prepareHint(logging) })
 	defer logger.Wait()
 	defer end(nil)
 	defer stop()
@@ -129,7 +136,7 @@ func (p *progress) wait(ctx context.Context) error {
 // onTimeout ends a wait whose time has passed. It returns nil when the program is to
 // start all the same.
 func (p *progress) onTimeout(ctx context.Context, timeout *wait.TimeoutError) error {
-	err := p.withProgramAndHint(timeout, p.state().hint(ctx))
+	err := p.withProgramAndHint(timeout, p.hintFor(timeout.Last))
 	if p.settings.OnTimeout == "start" {
 		p.log.Warn(err.Error(), "on_timeout", p.settings.OnTimeout)
 		return nil
@@ -137,14 +144,14 @@ func (p *progress) onTimeout(ctx context.Context, timeout *wait.TimeoutError) er
 	return err
 }
 
-// onSignal ends a wait that a signal has ended. It gives the hint that was logged last:
+// onSignal ends a wait that a signal has ended. It gives the hint that was found last:
 // after a signal, nobody is asked for one.
 func (p *progress) onSignal(signal error) error {
 	text := fmt.Sprintf("not ready after %v and %v", time.Since(p.began).Round(10*time.Millisecond), p.probes)
 	if p.last.Detail != "" {
 		text += ": " + p.last.Detail
 	}
-	return p.withProgramAndHint(fmt.Errorf("%w while %s was %s", signal, p.target.Name, text), p.lastHint)
+	return p.withProgramAndHint(fmt.Errorf("%w while %s was %s", signal, p.target.Name, text), p.hintFor(p.last))
 }
 
 // withProgramAndHint adds to an error which program it keeps from starting, and a hint,
@@ -163,7 +170,11 @@ func (g *gate) withProgramAndHint(err error, hint string) error {
 func (p *progress) state() waitState {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return waitState{p.target, p.last, p.answered, p.plan.injection}
+	in := unknownInjection
+	if isSidecar(p.target, p.plan.subject) {
+		in = p.plan.injection
+	}
+	return waitState{p.target, p.last, p.answered, in}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.
@@ -182,6 +193,42 @@ func (p *progress) observe(e wait.Event) {
 	}
 	p.log.Debug("probe", "target", p.target.Name, "outcome", e.Answer.Outcome.String(), "answer", e.Answer.Detail,
 		"took", e.Took, "knocked", e.Knocked)
+}
+
+// findHint looks for a hint, and keeps it for the end of the wait.
+func (p *progress) findHint(ctx context.Context, state waitState) string {
+	hint := state.hint(ctx)
+	if ctx.Err() != nil {
+		return ""
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.hint, p.hintAnswer = hint, state.last.Outcome
+	return hint
+}
+
+// hintFor returns the hint that was found last, if it was for such an answer.
+func (p *progress) hintFor(last wait.Answer) string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.hintAnswer != last.Outcome {
+		return ""
+	}
+	return p.hint
+}
+
+// prepareHint looks for a hint shortly before the deadline, which waits for nobody.
+func (p *progress) prepareHint(ctx context.Context) {
+	limit, ok := ctx.Deadline()
+	if !ok {
+		return
+	}
+	lead := min(2*hintPatience, time.Until(limit)/2)
+	select {
+	case <-time.After(time.Until(limit.Add(-lead))):
+		p.findHint(ctx, p.state())
+	case <-ctx.Done():
+	}
 }
 
 // milestones are when the log says that the wait goes on. The last one is repeated.
@@ -213,11 +260,11 @@ func (p *progress) logMilestones(ctx context.Context) {
 		state := p.state()
 		var attrs []any
 		if at >= hintAfter {
-			hint := state.hint(ctx)
+			hint := p.findHint(ctx, state)
 			if ctx.Err() != nil {
 				return // the wait ended while the hint was looked for, which is then no longer true
 			}
-			if p.lastHint = hint; hint != "" {
+			if hint != "" {
 				attrs = append(attrs, "hint", hint)
 			}
 		}

@@ -5,6 +5,9 @@ package tests
 // What is seen of a sidecar in the pod decides whether it is waited for and shut down.
 
 import (
+	"os"
+	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -19,13 +22,96 @@ func TestNotInjectedRedirectedForGood(t *testing.T) {
 			t.Parallel()
 			enterNetwork(t)
 			setUp(t, redirect)
-			p := startDate(t, []string{"SIDECAR_STATUS=", "TIMEOUT=2s", "QUIT=" + quit})
+			p := startDate(t, []string{"SIDECAR_STATUS=", "TIMEOUT=2s", "QUIT_TIMEOUT=100ms", "QUIT=" + quit})
 			if took := p.startedAt().Sub(p.began); took < time.Second {
 				p.Errorf("started after %v", took)
 			}
-			p.logHas(symptom, "level=WARN msg=\"istio is not waited for: outbound traffic is redirected to a proxy that does not listen, and STARTGATE_SIDECAR_STATUS is empty\"", "mode=replace")
+			p.logHas(symptom, "level=WARN msg=\"istio is not waited for: outbound traffic is redirected to a proxy that does not listen, and STARTGATE_SIDECAR_STATUS is empty\"")
 		})
 	}
+}
+
+// The patience is for all that is waited for together, and the end of the time is no reason
+// not to start either.
+func TestNotInjectedRedirectedBehindOthers(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "iptables")
+	t.Parallel()
+	enterNetwork(t)
+	setUp(t, redirect)
+	file := filepath.Join(t.TempDir(), "file")
+	p := startDate(t, []string{"SIDECAR_STATUS=", "TIMEOUT=4s", "WAIT_FOR=file://" + file + ",istio"})
+	p.untilLog("is not ready yet")
+	time.Sleep(2500 * time.Millisecond)
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.startedAt()
+	p.logHas(symptom, "istio is not waited for: ")
+}
+
+// A port that takes no connection and refuses none once held up the time-out and TERM.
+func TestNotInjectedPortThatHangs(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "iptables")
+	for _, ends := range []bool{true, false} {
+		t.Run(map[bool]string{true: "TERM", false: "time-out"}[ends], func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			setUp(t, "iptables -A INPUT -i lo -p tcp --dport 15021 -j DROP")
+			p := startDate(t, []string{"SIDECAR_STATUS=", "ATTEMPT_TIMEOUT=1s", "TIMEOUT=" + map[bool]string{true: "10m", false: "1s"}[ends]})
+			p.untilLog("is not ready yet")
+			if ends {
+				p.send(syscall.SIGTERM)
+				p.ends(143)
+				return
+			}
+			p.ends(codeTimeout)
+		})
+	}
+}
+
+// A sidecar that was given up may still start, and then has to be shut down.
+func TestGivenUpIsNotGone(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "iptables")
+	t.Parallel()
+	enterNetwork(t)
+	setUp(t, redirect)
+	agent := newSidecar(t, agentAddr)
+	p := startDate(t, []string{"SIDECAR_STATUS=", "TIMEOUT=1s", "QUIT=istio", "QUIT_TIMEOUT=1m"})
+	p.untilLog("date exited")
+	agent.listen()
+	p.ends(0)
+	agent.checkQuits(1)
+}
+
+// Of several sidecars the annotation speaks of one: istio.
+func TestAnnotationIsOfOneSidecar(t *testing.T) {
+	needRoot(t)
+	t.Parallel()
+	enterNetwork(t)
+	p := startDate(t, []string{"SIDECAR_STATUS=", "WAIT_FOR=istio,dapr", inVain})
+	p.waitsInVain()
+	p.logHas("istio is not waited for: the pod is not injected", "dapr not ready after")
+}
+
+// What is only to be shut down is looked for again at the hand-over.
+func TestSignOfWhatIsOnlyShutDown(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "iptables")
+	t.Parallel()
+	enterNetwork(t)
+	setUp(t, redirect)
+	file := filepath.Join(t.TempDir(), "file")
+	p := startDate(t, []string{"SIDECAR_STATUS=", "WAIT_FOR=file://" + file, "QUIT=istio"})
+	p.untilLog("is not ready yet")
+	listenOn(t, proxyAddr)
+	if err := os.WriteFile(file, []byte("x"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.startedAt()
+	p.logHas("mode=replace why=\"the pod is not injected\"")
 }
 
 // The redirect is another mesh's, whose proxy starts a little later. Istio's port was once
@@ -80,7 +166,7 @@ func TestNotInjectedOthers(t *testing.T) {
 				return
 			}
 			p.startedAt()
-			p.logHas(test.name+" is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty)", "mode=replace why=\"the pod is not injected\"")
+			p.logHas(test.name+" is not waited for: the pod is not injected (STARTGATE_SIDECAR_STATUS is empty, and is to come from metadata.", "mode=replace why=\"the pod is not injected\"")
 		})
 	}
 }
