@@ -103,7 +103,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 	if err == nil {
 		code, err = g.handOver(exec.Program{Path: g.program, Args: argv, Env: g.environ})
 	}
-	if errors.As(err, new(*exec.ExitError)) {
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Code == exec.CodeNotFound {
 		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
 	}
 	if err != nil {
@@ -116,21 +116,23 @@ func (g *gate) start(argv []string) (code int, err error) {
 // find looks the program up, until a signal arrives or the time is up: a file system may
 // not answer. A program that may be there after the wait is no error.
 func (g *gate) find() error {
+	var missing *exec.ExitError
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error {
 		ctx, cancel := g.timed(ctx)
 		defer cancel()
 		return until(ctx, func() error {
 			_, err := exec.Find(g.program, exec.SearchPath(g.environ))
+			if errors.As(err, &missing) && missing.MayPass {
+				return nil // or Do would return it instead of a signal that comes now
+			}
 			return err
 		})
 	})
-	var exit *exec.ExitError
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("cannot run %s: %w", g.program, errHeld)
-	case errors.As(err, &exit) && exit.MayPass:
-		g.log.Warn(err.Error() + "; startgate looks again at the hand-over")
-		return nil
+	case err == nil && missing != nil:
+		g.log.Warn(missing.Error() + notFoundHint(g.program) + "; startgate looks again at the hand-over")
 	}
 	return err
 }
