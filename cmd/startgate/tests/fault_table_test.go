@@ -114,6 +114,11 @@ var faults = []fault{
 		"lines of the log are lost, and nothing else; a pipe that nobody reads costs one second",
 		brokenStreams,
 	},
+	{
+		"`/dev/termination-log` is a FIFO that nobody reads, a directory, on a full disk, or missing",
+		"the message is not there, and nothing else: the code is the same, and at once",
+		brokenTerminationLog,
+	},
 }
 
 // TestREADMEFaults finds a table that differs from the tests.

@@ -1,6 +1,6 @@
 package tests
 
-// The container's termination message, and that one which cannot be written changes nothing.
+// The container's termination message, and the fault that it cannot be written.
 
 import (
 	"strings"
@@ -54,9 +54,9 @@ func TestTerminationLog(t *testing.T) {
 	}
 }
 
-// What is no file, or full, does not delay the end or change its code. Opening a FIFO that
-// nobody reads once took for ever, after TERM too.
-func TestTerminationLogThatCannotBeWritten(t *testing.T) {
+// brokenTerminationLog is no file, or full. Opening a FIFO that nobody reads once took for
+// ever, after TERM too.
+func brokenTerminationLog(t *testing.T) {
 	needRoot(t)
 	need(t, "unshare", "mount", "mkfifo")
 	const file = `"$dev/termination-log"`
