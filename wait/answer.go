@@ -47,7 +47,7 @@ type Reach uint8
 
 // How far a probe came. The zero value is none of them.
 const (
-	NotTried     Reach = iota + 1 // an error of this machine, such as too many open files
+	NotTried     Reach = iota + 1 // an error of this machine, such as too many open files or no permission
 	NotResolved                   // the host's name has no address
 	NotRouted                     // there is no way to the address (EHOSTUNREACH, ENETUNREACH)
 	NotAnswered                   // nobody answered: neither accepted nor refused the connection
@@ -68,7 +68,7 @@ func (a Answer) Reach() Reach {
 		return NotListening
 	case errors.As(a.Err, new(*net.DNSError)):
 		return NotResolved
-	case errors.Is(a.Err, errHeld), isDial && a.Outcome == Timeout:
+	case isDial && a.Outcome == Timeout:
 		return NotAnswered
 	case isDial && (errors.Is(a.Err, syscall.EHOSTUNREACH) || errors.Is(a.Err, syscall.ENETUNREACH)):
 		return NotRouted
@@ -139,7 +139,7 @@ func answerFromError(err error) Answer {
 	case errors.As(err, &dns):
 		return Answer{Failed, "cannot resolve " + dns.Name + ": " + dnsReason(dns), err}
 	case errors.Is(err, errHeld):
-		return Answer{Timeout, err.Error(), err}
+		return Answer{Timeout, errHeld.Error(), err}
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		answer := Answer{Timeout, "no answer in time", err}
 		if answer.Reach() == NotAnswered {

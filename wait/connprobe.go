@@ -36,7 +36,7 @@ func newConnProbe(u *url.URL, e *endpoint, o options, verb string, exchange exch
 	}
 	return &connProbe{
 		endpoint: e, request: verb + " " + locator(u), scheme: u.Scheme,
-		tls: o.tls(u.Hostname()), ca: ca, exchange: exchange,
+		tls: o.tls(withoutZone(u).Hostname()), ca: ca, exchange: exchange,
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"net"
 	"net/url"
 	"os"
 )
@@ -57,14 +58,18 @@ type statResult struct {
 	err  error
 }
 
-// look returns what os.Stat returns, or errHeld when ctx ends before.
+// look returns what os.Stat returns, or errHeld when ctx ends before. Its errors say, as
+// those of package net do, that nothing was reached: see [Answer.Reach].
 func (s *fileStat) look(ctx context.Context) (fs.FileInfo, error) {
 	result, err := s.do(ctx, func() statResult {
 		info, err := os.Stat(s.path)
 		return statResult{info, err}
 	})
-	if err != nil {
-		return nil, err
+	if err == nil {
+		err = result.err
 	}
-	return result.info, result.err
+	if err != nil {
+		return nil, &net.OpError{Op: "dial", Net: "unix", Addr: &net.UnixAddr{Name: s.path, Net: "unix"}, Err: err}
+	}
+	return result.info, nil
 }

@@ -19,7 +19,7 @@ import (
 // path is SERVING, or with an empty path the server (grpc.health.v1, and gRPC over HTTP2:
 // grpc/doc/PROTOCOL-HTTP2.md). grpc:// is HTTP/2 with prior knowledge.
 func newGRPC(u *url.URL, e *endpoint, o options) Prober {
-	p := grpcProbe{service: strings.Trim(u.Path, "/"), host: u.Host, scheme: "http"}
+	p := grpcProbe{service: strings.Trim(u.Path, "/"), host: withoutZone(u).Host, scheme: "http"}
 	if tlsSchemes[u.Scheme] {
 		p.scheme = "https"
 	}

@@ -19,7 +19,7 @@ type Sidecar struct {
 	Injected string
 
 	Note         string // what the user should know about it
-	RefusedHint  string // why nothing may be listening
+	RefusedHint  string // why nothing may be listening where it is looked for, although the sidecar is there
 	NotReadyHint string // why it may answer but not become ready
 	QuitHint     string // why it may not accept the shutdown request
 }
@@ -49,7 +49,7 @@ var sidecars = []Sidecar{
 		Quit:         "http://localhost:4191/shutdown",
 		Injected:     "metadata.annotations['linkerd.io/proxy-version']",
 		Note:         "Its shutdown endpoint is off since Linkerd 2.16 unless proxy.enableShutdownEndpoint is set. It drains.",
-		RefusedHint:  "Linkerd's proxy may not be injected, or config.linkerd.io/admin-port may have moved port 4191",
+		RefusedHint:  "The annotation config.linkerd.io/admin-port may have moved port 4191",
 		NotReadyHint: "Linkerd's proxy is up, and waits for its identity: can it reach linkerd-identity?",
 		QuitHint: "Linkerd's shutdown endpoint is off since 2.16: set proxy.enableShutdownEndpoint, or the annotation " +
 			"config.linkerd.io/proxy-admin-shutdown: enabled on the pod",
@@ -62,7 +62,7 @@ var sidecars = []Sidecar{
 		Quit:         "http://localhost:20600/graceful_shutdown",
 		Injected:     "metadata.annotations['consul.hashicorp.com/connect-inject-status']",
 		Note:         "Ports as consul-k8s sets them; in a pod with several services each has a port of its own. It drains for its grace period.",
-		RefusedHint:  "consul-dataplane may not be injected, or -envoy-admin-bind-port (19000 and up) may be another",
+		RefusedHint:  "The port that consul-dataplane has from -envoy-admin-bind-port (19000 and up) may be another",
 		NotReadyHint: "Envoy is up without configuration: are the Consul servers reachable, and is the service registered?",
 		QuitHint:     "consul-k8s sets port 20600; consul-dataplane's own is another, given with -graceful-port",
 	},
@@ -77,7 +77,7 @@ var sidecars = []Sidecar{
 		Quit:         "http://localhost:9901/quitquitquit",
 		Injected:     "metadata.annotations['kuma.io/sidecar-injected']",
 		Note:         "From Kuma 2.14 on it cannot be shut down: use native sidecars.",
-		RefusedHint:  "kuma-sidecar may not be injected, or its ports (9901 up to 2.13, 9902 from 2.14 on) may be others",
+		RefusedHint:  "The ports of kuma-sidecar (9901 up to 2.13, 9902 from 2.14 on) may be others",
 		NotReadyHint: "kuma-dp is up, and its Envoy has no configuration yet: is the control plane reachable?",
 		QuitHint:     "Kuma's sidecar cannot be shut down from 2.14 on, where Envoy's admin port is a Unix socket: use native sidecars",
 	},
@@ -89,7 +89,7 @@ var sidecars = []Sidecar{
 		Token:        "dapr-api-token:DAPR_API_TOKEN",
 		Injected:     "metadata.labels['dapr.io/sidecar-injected']",
 		Note:         "Its /v1.0/healthz waits for the application, so waiting for that never ends.",
-		RefusedHint:  "daprd may not be injected (dapr.io/enabled), or listen on a Unix socket only",
+		RefusedHint:  "daprd may listen on a Unix socket only",
 		NotReadyHint: "daprd is up, and a component of it is not: see its log",
 		QuitHint:     "daprd wants its API token (DAPR_API_TOKEN in this container), or its Configuration does not allow shutdown",
 	},

@@ -41,6 +41,9 @@ func TestSidecarsTable(t *testing.T) {
 		if len(s.Ready) > 0 {
 			texts["refused"], texts["not ready"] = s.RefusedHint, s.NotReadyHint
 		}
+		if strings.Contains(s.RefusedHint, "injected") {
+			t.Errorf("%s: whether it was injected is not the table's to say: %q", s.Name, s.RefusedHint)
+		}
 		for name, text := range texts {
 			if text == "" || text != printable(text) {
 				t.Errorf("%s: %s is %q", s.Name, name, text)

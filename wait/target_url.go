@@ -38,7 +38,7 @@ func (s scheme) target(u *url.URL) (Target, error) {
 	if err != nil {
 		return Target{}, err
 	}
-	target := Target{Name: redact(u), Prober: s.prober(withoutZone(u), endpoint, options)}
+	target := Target{Name: redact(u), Prober: s.prober(u, endpoint, options)}
 	if endpoint.isLocal() {
 		target.Knock = []Prober{knock{endpoint}}
 	}

@@ -74,7 +74,16 @@ func TestUnixWithoutPermission(t *testing.T) {
 	if err := os.Chmod(path, 0); err != nil {
 		t.Fatal(err)
 	}
-	wantAnswer(t, "unix://"+path, Failed, "permission denied")
+	for _, mode := range []os.FileMode{0o700, 0} { // first only the socket denies, then its folder does
+		if err := os.Chmod(filepath.Dir(path), mode); err != nil {
+			t.Fatal(err)
+		}
+		answer := askOnce(t, "unix://"+path)
+		if !matches(answer, Failed, "permission denied") || answer.Reach() != NotTried {
+			t.Errorf("mode %v: %v, it came to %d", mode, answer, answer.Reach())
+		}
+	}
+	_ = os.Chmod(filepath.Dir(path), 0o700)
 }
 
 // Datagrams were once not to be waited for at all: "protocol wrong type for socket".

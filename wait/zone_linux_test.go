@@ -36,6 +36,16 @@ func TestZoneIsNotInTheCertificate(t *testing.T) {
 	}
 }
 
+// A zone is in the detail as it is in the target's name.
+func TestZoneInDetail(t *testing.T) {
+	for scheme := range readyAnswers {
+		target := mustParse(t, scheme+"://[fe80::1%25lo]:5")
+		if got := probeWithin(t, brief, target).Detail; !strings.Contains(got, " "+target.Name) {
+			t.Errorf("%s: detail is %q", target.Name, got)
+		}
+	}
+}
+
 func TestAbstractUnixSocket(t *testing.T) {
 	for _, name := range []string{"@startgate-test", "@/startgate-test/s.sock", "@startgate-test:1"} {
 		wantAnswer(t, "unix://"+name, Refused, "connection refused")

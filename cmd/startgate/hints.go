@@ -84,15 +84,27 @@ func hintMovedPort(ctx context.Context, s waitState) string {
 	return ""
 }
 
-// hintNotInjected is for a mesh's sidecar that listens on none of its ports.
+// hintNotInjected is for a sidecar that a webhook injects, and that listens on none of its
+// ports.
 func hintNotInjected(ctx context.Context, s waitState) string {
-	if s.last.Outcome != wait.Refused || s.target.Sidecar == nil || !s.target.Sidecar.Mesh {
+	if s.last.Outcome != wait.Refused || !isInjectable(s.target) {
 		return ""
 	}
-	if s.injection == injected || s.injection == nativeIstio {
+	switch {
+	case s.injection == injected, s.injection == nativeIstio:
 		return s.target.Name + " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. " +
 			s.target.Sidecar.RefusedHint
+	case s.target.Sidecar.Mesh:
+		return hintNoMesh(ctx, s)
+	case s.injection == unknownInjection:
+		return s.target.Name + " may not be injected: then the pod has no " + s.target.Sidecar.Injected + ". " +
+			s.target.Sidecar.RefusedHint
 	}
+	return ""
+}
+
+// hintNoMesh is for a mesh's sidecar of which it is not known that it was injected.
+func hintNoMesh(ctx context.Context, s waitState) string {
 	if wait.Redirected(ctx) {
 		return "Outbound traffic is redirected to a proxy that does not listen: its container is not started " +
 			"(image still being pulled, crashing), or this is an init container in front of a classic sidecar, " +
@@ -142,15 +154,30 @@ func envoyUpdates(ctx context.Context) (accepted, rejected int) {
 	if response.StatusCode != http.StatusOK {
 		return -1, -1
 	}
-	lines := bufio.NewScanner(io.LimitReader(response.Body, 64<<10))
+	return countUpdates(io.LimitReader(response.Body, 64<<10))
+}
+
+// countUpdates adds up Envoy's counters. It returns -1 when text holds anything else: then
+// another program has Envoy's port. A counter that is 0 is left out, and so may all be.
+func countUpdates(text io.Reader) (accepted, rejected int) {
+	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
-		n, _ := strconv.Atoi(value)
-		if strings.HasSuffix(name, "update_success") {
-			accepted += n
-		} else {
-			rejected += n
+		n, err := strconv.ParseUint(value, 10, 31)
+		if err != nil {
+			return -1, -1
 		}
+		switch name {
+		case "cluster_manager.cds.update_success", "listener_manager.lds.update_success":
+			accepted += int(n)
+		case "cluster_manager.cds.update_rejected", "listener_manager.lds.update_rejected":
+			rejected += int(n)
+		default:
+			return -1, -1
+		}
+	}
+	if lines.Err() != nil {
+		return -1, -1
 	}
 	return accepted, rejected
 }
@@ -179,6 +206,10 @@ func hintFile(_ context.Context, s waitState) string {
 	if s.target.Held() {
 		return "The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log"
 	}
+	isDenied := errors.Is(s.last.Err, fs.ErrPermission)
+	if isDenied && strings.HasPrefix(s.target.Name, "unix://") {
+		return "This user may not write to the socket, or not look into its folder: see their owner and mode, and the pod's fsGroup"
+	}
 	if !strings.HasPrefix(s.target.Name, "file://") {
 		return ""
 	}
@@ -187,7 +218,7 @@ func hintFile(_ context.Context, s waitState) string {
 		return "The file is there, and what writes it has not finished or failed (see its log); if the file is to be empty, write #empty after its URL"
 	case strings.HasSuffix(s.last.Detail, ": it is a directory"):
 		return "Name a file in this directory"
-	case errors.Is(s.last.Err, fs.ErrPermission):
+	case isDenied:
 		return "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"
 	}
 	return "What writes this file has not done so: is it running (see its log), does it write to this path, " +
@@ -198,7 +229,10 @@ func hintRefused(_ context.Context, s waitState) string {
 	if s.last.Outcome != wait.Refused {
 		return ""
 	}
-	if strings.HasPrefix(s.target.Name, "unix://") {
+	switch {
+	case strings.HasPrefix(s.target.Name, "unix://@"):
+		return "Nothing listens there: is it running? An abstract socket is in its pod's network namespace, and there only while its server runs"
+	case strings.HasPrefix(s.target.Name, "unix://"):
 		return "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
 	}
 	return "Nothing listens there: is it running, and is the port right?"

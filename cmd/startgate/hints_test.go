@@ -6,9 +6,12 @@ package main
 import (
 	"context"
 	"io"
+	"io/fs"
 	"log"
 	"net/http/httptest"
+	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/startgate/startgate/wait"
@@ -55,4 +58,77 @@ func TestHintIsBounded(t *testing.T) {
 		target := wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{hangs}}
 		waitState{target: target, last: wait.Answer{Outcome: wait.Refused}}.hint(context.Background())
 	})
+}
+
+// Only what is Envoy's is counted. A page of another program once was no configuration.
+func TestCountUpdates(t *testing.T) {
+	for text, want := range map[string][2]int{
+		"": {0, 0},
+		"cluster_manager.cds.update_success: 2\nlistener_manager.lds.update_success: 1\n":   {3, 0},
+		"cluster_manager.cds.update_rejected: 1\nlistener_manager.lds.update_rejected: 4\n": {0, 5},
+		"<html>\n<p>It works: 1\n":                                             {-1, -1},
+		"http.update_success: 1\n":                                             {-1, -1},
+		"cluster_manager.cds.update_success: many\n":                           {-1, -1},
+		"cluster_manager.cds.update_success: 1\n<html>\n":                      {-1, -1},
+		"cluster_manager.cds.update_success: 1\n" + strings.Repeat("x", 1<<17): {-1, -1},
+	} {
+		if accepted, rejected := countUpdates(strings.NewReader(text)); accepted != want[0] || rejected != want[1] {
+			t.Errorf("%.80q: %d, %d, want %v", text, accepted, rejected, want)
+		}
+	}
+	broken := io.MultiReader(strings.NewReader("cluster_manager.cds.update_success: 1\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
+	if accepted, rejected := countUpdates(broken); accepted != -1 || rejected != -1 {
+		t.Errorf("half of it: %d, %d", accepted, rejected)
+	}
+}
+
+// What does not listen on a Unix socket is elsewhere than what does not on a port.
+func TestHintUnixSocket(t *testing.T) {
+	refused, denied := wait.Answer{Outcome: wait.Refused}, wait.Answer{Outcome: wait.Failed, Err: fs.ErrPermission}
+	for _, test := range []struct {
+		target string
+		last   wait.Answer
+		want   string
+	}{
+		{"unix:///s/x", refused, "is the volume with the socket mounted in both containers?"},
+		{"unix://@x", refused, "An abstract socket is in its pod's network namespace, and there only while its server runs"},
+		{"unix:///s/x", denied, "This user may not write to the socket, or not look into its folder: see their owner and mode, and the pod's fsGroup"},
+		{"file:///s/x", denied, "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"},
+	} {
+		target, err := wait.Parse(test.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := (waitState{target: target, last: test.last}).hint(t.Context()); !strings.HasSuffix(got, test.want) {
+			t.Errorf("%s, %v: %q, want %q", test.target, test.last, got, test.want)
+		}
+	}
+}
+
+// That a sidecar may not be injected is said only where it is not known to be.
+func TestHintOfASidecarThatRefuses(t *testing.T) {
+	const (
+		waits = " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. "
+		port  = "The annotation config.linkerd.io/admin-port may have moved port 4191"
+		dapr  = "daprd may listen on a Unix socket only"
+	)
+	for _, test := range []struct {
+		target string
+		injection
+		want string
+	}{
+		{"linkerd", injected, "linkerd" + waits + port},
+		{"dapr", injected, "dapr" + waits + dapr},
+		{"dapr", unknownInjection, "dapr may not be injected: then the pod has no metadata.labels['dapr.io/sidecar-injected']. " + dapr},
+		{"dapr", notInjected, dapr},
+	} {
+		target, err := wait.Parse(test.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := waitState{target: target, last: wait.Answer{Outcome: wait.Refused}, injection: test.injection}
+		if got := state.hint(t.Context()); got != test.want {
+			t.Errorf("%s, %v: %q, want %q", test.target, test.injection, got, test.want)
+		}
+	}
 }

@@ -22,7 +22,7 @@ import (
 type metrics struct {
 	log   *slog.Logger
 	files []string
-	held  bool // a file system does not answer, and holds up whoever writes there
+	last  fileWrite
 
 	registry  *prometheus.Registry
 	probes    *prometheus.CounterVec
@@ -35,6 +35,22 @@ type metrics struct {
 	forwarded *prometheus.CounterVec
 	quitting  *prometheus.GaugeVec
 	quits     *prometheus.CounterVec
+}
+
+// fileWrite is a write of a file, which a file system that does not answer may hold up for
+// ever.
+type fileWrite struct {
+	file string
+	done chan struct{} // closed when it has returned; nil: there is no write
+}
+
+func (w fileWrite) isHeld() bool {
+	select {
+	case <-w.done:
+		return false
+	default:
+		return w.done != nil
+	}
 }
 
 // newMetrics begins to serve and to count, as the setting says. What cannot be done is
@@ -90,7 +106,7 @@ func (m *metrics) register(supervise bool) {
 
 // serve serves /metrics at addr until execve, or the end, closes the socket.
 func (m *metrics) serve(addr string) {
-	listener, err := net.Listen("tcp", addr)
+	listener, err := net.Listen("tcp", withoutName(addr))
 	if err != nil {
 		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
 		return
@@ -99,6 +115,16 @@ func (m *metrics) serve(addr string) {
 	mux.Handle("/metrics", promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{EnableOpenMetrics: true}))
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second}
 	go func() { _ = server.Serve(quietListener{listener}) }()
+}
+
+// withoutName returns addr with 127.0.0.1 in the place of localhost: an image built from
+// scratch has no /etc/hosts, and a name server would be asked.
+func withoutName(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil || !isLocalhost(host) {
+		return addr
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // quietListener accepts connections whose writes raise no signal when the other side
@@ -132,18 +158,25 @@ func (m *metrics) write() {
 		return
 	}
 	for _, file := range m.files {
-		if m.held {
-			return
-		}
-		err := within(func() (err error) {
-			exec.WithoutWriteSignals(func() { err = prometheus.WriteToTextfile(file, m.registry) })
-			return err
-		})
-		m.held = errors.Is(err, errHeld)
-		if err != nil {
+		if err := m.writeTo(file); err != nil {
 			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
 		}
 	}
+}
+
+// writeTo writes a file. There is one write at a time, so that file systems that do not
+// answer cost filePatience once, and an old write does not end after a new one.
+func (m *metrics) writeTo(file string) error {
+	if m.isHeld() {
+		return fmt.Errorf("no answer yet from the file system of %s", m.last.file)
+	}
+	write := fileWrite{file, make(chan struct{})}
+	m.last = write
+	return within(func() (err error) {
+		defer close(write.done)
+		exec.WithoutWriteSignals(func() { err = prometheus.WriteToTextfile(file, m.registry) })
+		return err
+	})
 }
 
 func (m *metrics) waitingFor(target wait.Target) {
@@ -206,4 +239,4 @@ func (m *metrics) quit(target wait.Target, outcome wait.QuitOutcome, took time.D
 }
 
 // isHeld reports whether a write has not returned.
-func (m *metrics) isHeld() bool { return m != nil && m.held }
+func (m *metrics) isHeld() bool { return m != nil && m.last.isHeld() }

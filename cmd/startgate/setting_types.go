@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"os"
 	"slices"
 	"strconv"
@@ -154,14 +155,25 @@ func (m *metricsTargets) Decode(value string) error {
 		host, port, err := net.SplitHostPort(item)
 		number, notNumber := strconv.ParseUint(port, 10, 16)
 		switch {
-		case strings.HasPrefix(item, "/") && !strings.HasSuffix(item, "/"):
+		case strings.HasPrefix(item, "/") && !strings.HasSuffix(item, "/"): // a file
 		case err != nil || notNumber != nil || number == 0 || strings.Contains(host, "/"):
 			return fmt.Errorf("item %d is neither an address nor an absolute path: write it like :9102 or /path/x.prom", i+1)
+		case !isOwnAddress(host):
+			return fmt.Errorf("item %d has a host name: write an IP address, such as 127.0.0.1:9102, or :9102", i+1)
 		}
 		*m = append(*m, item)
 	}
 	return nil
 }
+
+// isOwnAddress reports whether net.Listen can take host without asking a name server,
+// which no time limit and no signal would end.
+func isOwnAddress(host string) bool {
+	_, err := netip.ParseAddr(host)
+	return host == "" || isLocalhost(host) || err == nil
+}
+
+func isLocalhost(host string) bool { return strings.EqualFold(host, "localhost") }
 
 // String returns the list as it was written.
 func (m metricsTargets) String() string { return strings.Join(m, ",") }

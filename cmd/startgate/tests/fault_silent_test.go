@@ -208,6 +208,20 @@ func silentFileSystem(t *testing.T, reads bool) {
 		r := s.start(t, []string{"WAIT_FOR=none", "METRICS=" + s.dir + "/x.prom"}, "--", program(t, "fault"), "app")
 		r.startsSupervised()
 		r.logHas("cannot write metrics to " + s.dir + "/x.prom: " + notAnswering)
+		if !reads { // otherwise the file system ends before
+			r.logHas("cannot write metrics to " + s.dir + "/x.prom: no answer yet from the file system")
+		}
+	})
+	t.Run("metrics, answers again", func(t *testing.T) {
+		t.Parallel()
+		s := newSilence(t, reads)
+		r := s.start(t, []string{"WAIT_FOR=none", "METRICS=" + s.dir + "/x.prom"}, "--", program(t, "fault"), "app")
+		r.untilOut("ready,")
+		s.abort()
+		time.Sleep(100 * time.Millisecond) // until the first write has returned
+		r.send(unix.SIGTERM)
+		r.ends(42)
+		r.logHas("cannot write metrics to " + s.dir + "/x.prom: transport endpoint is not connected")
 	})
 	t.Run("program, time-out", func(t *testing.T) {
 		t.Parallel()

@@ -75,6 +75,15 @@ func TestHints(t *testing.T) {
 			[]string{"status 503. Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs"},
 		},
 		{
+			"a web page has the port of Envoy's counters", "",
+			func(t *testing.T) {
+				startSidecar(t, agentAddr)
+				answer(t, "127.0.0.1:15000", status(200, "<html>\n"))
+			},
+			nil,
+			[]string{"status 503. Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs"},
+		},
+		{
 			"configuration rejected", "",
 			func(t *testing.T) {
 				startSidecar(t, agentAddr)

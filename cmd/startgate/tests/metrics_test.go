@@ -131,6 +131,17 @@ func TestMetricsThatCannotBe(t *testing.T) {
 	}
 }
 
+// In an image built from scratch nothing but a name server knows localhost.
+func TestMetricsAtLocalhost(t *testing.T) {
+	needRoot(t)
+	need(t, "unshare", "mount")
+	_, port, _ := strings.Cut(freeAddr(t), ":")
+	p := start(t, command([]string{"WAIT_FOR=none", "METRICS=localhost:" + port},
+		"unshare", "--mount", "sh", "-ec", `mount --bind /dev/null /etc/hosts; mount --bind /dev/null /etc/resolv.conf; exec "$0" sh -c "exit 7"`, binary))
+	p.ends(7)
+	p.logHasNot("cannot serve")
+}
+
 // A disk that is full or read-only costs the metrics, and nothing else.
 func TestMetricsOnABadDisk(t *testing.T) {
 	needRoot(t)
