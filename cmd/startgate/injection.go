@@ -29,12 +29,17 @@ func isSidecar(target wait.Target, name string) bool {
 	return target.Sidecar != nil && target.Sidecar.Name == name
 }
 
+// isInjectable reports whether a webhook injects the sidecar, and says so in the pod.
+func isInjectable(target wait.Target) bool {
+	return target.Sidecar != nil && target.Sidecar.Injected != ""
+}
+
 // subjectOf returns the name of the sidecar that the annotation is about: istio, or the only
 // one of these that a webhook injects. There may be none.
 func subjectOf(sidecars []wait.Target) string {
 	var names []string
 	for _, target := range sidecars {
-		if target.Sidecar != nil && target.Sidecar.Injected != "" && !slices.Contains(names, target.Sidecar.Name) {
+		if isInjectable(target) && !slices.Contains(names, target.Sidecar.Name) {
 			names = append(names, target.Sidecar.Name)
 		}
 	}

@@ -185,3 +185,17 @@ func smallFiles(t *testing.T) {
 		}
 	}
 }
+
+// S11: a limit. The kernel sends startgate an XCPU for its own CPU time, and nothing says
+// that it was not sent by somebody.
+func TestXCPUOfStartgateIsHandedOn(t *testing.T) {
+	p := startSupervising(t, "signals")
+	limit := unix.Rlimit{Cur: 0, Max: unix.RLIM_INFINITY}
+	if err := unix.Prlimit(p.pid(), unix.RLIMIT_CPU, &limit, nil); err != nil {
+		t.Fatal(err)
+	}
+	eventually(p, "XCPU", func() bool {
+		p.send(unix.SIGUSR1) // to be busy
+		return slices.Contains(p.got(), unix.SIGXCPU)
+	})
+}
