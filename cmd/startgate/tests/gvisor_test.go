@@ -122,6 +122,8 @@ func sandboxedSignals(t *testing.T) {
 		p.say(fmt.Sprint(int(unix.SIGUSR1)))
 		eventually(p, "USR1", func() bool { return len(p.got()) > len(want) })
 		p.hasGot(append(want, unix.SIGUSR1)...)
+		p.say(fmt.Sprint(int(unix.SIGKILL))) // after which runsc tidies up, unless it is killed itself
+		p.ends(128 + int(unix.SIGKILL))
 	}
 	p := start(t, signalledInside([]string{"WAIT_FOR=none"}, "sh", "-c", "echo ready; exec sleep 100"))
 	p.untilOut("ready")
