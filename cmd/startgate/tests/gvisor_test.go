@@ -8,6 +8,7 @@ package tests
 import (
 	"fmt"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -20,7 +21,9 @@ import (
 // inSandbox is a command that runs another in a sandbox of its own, which has the
 // machine's files, a copy of what is written to them, and a loopback interface.
 func inSandbox(settings []string, argv ...string) *exec.Cmd {
-	return command(settings, words("runsc", "--network=none", "--ignore-cgroups", "do", "--quiet", argv)...)
+	cmd := command(settings, words("runsc", "--network=none", "--ignore-cgroups", "do", "--quiet", argv)...)
+	cmd.Env = append(cmd.Env, "TMPDIR="+filepath.Dir(binary)) // where runsc sometimes leaves its own files
+	return cmd
 }
 
 // runscWorks returns why there can be no sandbox on this machine, or nothing.
@@ -122,6 +125,8 @@ func sandboxedSignals(t *testing.T) {
 		p.say(fmt.Sprint(int(unix.SIGUSR1)))
 		eventually(p, "USR1", func() bool { return len(p.got()) > len(want) })
 		p.hasGot(append(want, unix.SIGUSR1)...)
+		p.say(fmt.Sprint(int(unix.SIGKILL)))
+		p.ends(128 + int(unix.SIGKILL))
 	}
 	p := start(t, signalledInside([]string{"WAIT_FOR=none"}, "sh", "-c", "echo ready; exec sleep 100"))
 	p.untilOut("ready")
