@@ -23,7 +23,7 @@ build() {
   umask 022
   install -d -m 1777 "$work" "$work/secrets" "$work/www" # secrets is the pod's shared volume
   install -m 755 "$(dirname "${BASH_SOURCE[0]}")"/*.{sh,cfg} "$work"
-  "$STARTGATE" --install "$work/startgate"
+  installed=$("$STARTGATE" --install "$work/startgate" 2>&1) || { echo "$installed" >&2 && exit 1; }
   cd "$work"
   : >"$log"
   echo 'correct horse' >password

@@ -62,14 +62,19 @@ func testMain(m *testing.M) int {
 // and a shell's background jobs are: what is ignored here, every program of the tests
 // would ignore too; what is caught has its default effect there.
 func shield() {
-	status, _ := os.ReadFile("/proc/self/status")
-	_, mask, _ := strings.Cut(string(status), "\nSigIgn:\t")
-	ignored, _ := strconv.ParseUint(strings.Fields(mask + " 0")[0], 16, 64)
-	for number := range 31 {
-		if ignored&(1<<number) != 0 {
-			signal.Notify(make(chan os.Signal, 1), syscall.Signal(number+1))
+	for sig := syscall.Signal(1); sig < 32; sig++ {
+		if ignores(os.Getpid(), sig) {
+			signal.Notify(make(chan os.Signal, 1), sig)
 		}
 	}
+}
+
+// ignores reports whether a process ignores a signal.
+func ignores(pid int, sig syscall.Signal) bool {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, mask, _ := strings.Cut(string(status), "\nSigIgn:\t")
+	ignored, _ := strconv.ParseUint(strings.Fields(mask + " 0")[0], 16, 64)
+	return ignored&(1<<(sig-1)) != 0
 }
 
 // compiled has a function for each C program, which compiles it once.

@@ -362,7 +362,7 @@ func TestSidecarStatus(t *testing.T) {
 	const (
 		classic = `{"revision":"default","initContainers":["istio-init"],"containers":["istio-proxy"],"volumes":["istio-envoy"],"imagePullSecrets":null}`
 		native  = `{"revision":"default","initContainers":["istio-init","istio-proxy"],"containers":null,"volumes":["istio-envoy"]}`
-		warning = "STARTGATE_SIDECAR_STATUS is not the annotation sidecar.istio.io/status of an injected pod; waiting as if it were"
+		warning = "STARTGATE_SIDECAR_STATUS is not what an injected pod of istio has; waiting as if it were"
 	)
 	for _, test := range []struct {
 		name, status string

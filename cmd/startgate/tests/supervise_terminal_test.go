@@ -242,6 +242,9 @@ func TestTerminalSignalsByKill(t *testing.T) {
 			if programOf(gate) != binary { // the script
 				gate = s.childOf(gate, binary)
 			}
+			if slices.Contains(test.never, unix.SIGTTOU) {
+				eventually(s, "startgate to ignore TTOU", func() bool { return ignores(gate, unix.SIGTTOU) })
+			}
 			for _, sig := range slices.Concat(test.never, test.arrive, []syscall.Signal{unix.SIGTERM}) {
 				if err := syscall.Kill(gate, sig); err != nil {
 					s.Fatalf("%v", err)
