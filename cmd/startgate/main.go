@@ -13,6 +13,7 @@
 //	args.go      the command line: a program to start, or a flag
 //	settings.go  the environment → settings (setting_types.go: how each is parsed)
 //	plan.go      settings → plan: what to wait for, what to shut down, and why
+//	presence.go  what is seen of a sidecar that is said not to be there (injection.go)
 //	run.go       carries the plan out: wait, hand over, shut down the sidecars
 //	waiting.go   waits, and logs how it goes (hints.go: what may be wrong)
 //	quit.go      asks the sidecars to shut down

@@ -74,7 +74,7 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		case errors.Is(err, wait.ErrAbsent):
 			g.log.Info(target.Name+" is absent: nothing has listened on its ports", "after", time.Duration(g.settings.AbsentAfter))
 		case errors.As(err, &timeout):
-			return p.onTimeout(ctx, timeout)
+			return p.onTimeout(timeout)
 		default:
 			return p.onSignal(err)
 		}
@@ -135,7 +135,7 @@ func (p *progress) wait(ctx context.Context) error {
 
 // onTimeout ends a wait whose time has passed. It returns nil when the program is to
 // start all the same.
-func (p *progress) onTimeout(ctx context.Context, timeout *wait.TimeoutError) error {
+func (p *progress) onTimeout(timeout *wait.TimeoutError) error {
 	err := p.withProgramAndHint(timeout, p.hintFor(timeout.Last))
 	if p.settings.OnTimeout == "start" {
 		p.log.Warn(err.Error(), "on_timeout", p.settings.OnTimeout)

@@ -34,8 +34,6 @@ func TestNotInjectedRedirectedForGood(t *testing.T) {
 // The patience is for all that is waited for together, and the end of the time is no reason
 // not to start either.
 func TestNotInjectedRedirectedBehindOthers(t *testing.T) {
-	needRoot(t)
-	need(t, "ip", "iptables")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, redirect)
@@ -73,8 +71,6 @@ func TestNotInjectedPortThatHangs(t *testing.T) {
 
 // A sidecar that was given up may still start, and then has to be shut down.
 func TestGivenUpIsNotGone(t *testing.T) {
-	needRoot(t)
-	need(t, "ip", "iptables")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, redirect)
@@ -88,7 +84,6 @@ func TestGivenUpIsNotGone(t *testing.T) {
 
 // Of several sidecars the annotation speaks of one: istio.
 func TestAnnotationIsOfOneSidecar(t *testing.T) {
-	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
 	p := startDate(t, []string{"SIDECAR_STATUS=", "WAIT_FOR=istio,dapr", inVain})
@@ -98,8 +93,6 @@ func TestAnnotationIsOfOneSidecar(t *testing.T) {
 
 // What is only to be shut down is looked for again at the hand-over.
 func TestSignOfWhatIsOnlyShutDown(t *testing.T) {
-	needRoot(t)
-	need(t, "ip", "iptables")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, redirect)
@@ -117,8 +110,6 @@ func TestSignOfWhatIsOnlyShutDown(t *testing.T) {
 // The redirect is another mesh's, whose proxy starts a little later. Istio's port was once
 // waited for until 124.
 func TestNotInjectedRedirectServedLater(t *testing.T) {
-	needRoot(t)
-	need(t, "ip", "iptables")
 	t.Parallel()
 	enterNetwork(t)
 	setUp(t, redirect)
@@ -136,7 +127,6 @@ func TestNotInjectedRedirectServedLater(t *testing.T) {
 
 // A sign that has gone takes its conclusion back.
 func TestNotInjectedPortStopsAnswering(t *testing.T) {
-	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
 	other := startSidecar(t, agentAddr)
@@ -187,7 +177,6 @@ func TestInjectedOthers(t *testing.T) {
 
 // The hint once doubted what the annotation says.
 func TestInjectedHint(t *testing.T) {
-	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
 	p := startDate(t, []string{`SIDECAR_STATUS={"containers":["istio-proxy"]}`, inVain})
@@ -242,7 +231,6 @@ func TestQuitPortDoesNotListen(t *testing.T) {
 
 // One that is exiting refuses at one port earlier than at the other, and is gone in the end.
 func TestQuitOfOneThatIsExiting(t *testing.T) {
-	needRoot(t)
 	t.Parallel()
 	enterNetwork(t)
 	agent, envoy := startReady(t, agentAddr), startSidecar(t, healthAddr)
