@@ -20,6 +20,12 @@ const (
 	maxQuote  = 200     // the part of a body that the answer's detail quotes
 )
 
+// StatusError is the cause of an answer whose HTTP status is not accepted.
+type StatusError int
+
+// Error returns the status in words.
+func (e StatusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
+
 // httpProbe sends one request over a connection. It follows no redirect and uses no proxy
 // from the environment.
 type httpProbe struct {
@@ -53,7 +59,7 @@ func (p httpProbe) get(_ context.Context, conn net.Conn) Answer {
 	case failed != nil:
 		return *failed
 	case !p.accepts(response.StatusCode):
-		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
+		return Answer{NotReady, statusText(response, conn.RemoteAddr()), StatusError(response.StatusCode)}
 	}
 	return p.readBody(response, reader)
 }
@@ -161,7 +167,7 @@ func (p httpProbe) readBody(response *http.Response, reader *limitedReader) Answ
 // statusText describes an answer whose status is not accepted. It quotes the body only if
 // the answer comes from this machine.
 func statusText(response *http.Response, from net.Addr) string {
-	text := fmt.Sprintf("status %d", response.StatusCode)
+	text := StatusError(response.StatusCode).Error()
 	if response.StatusCode >= 300 && response.StatusCode < 400 {
 		text += " (a redirect is not followed)"
 	}

@@ -146,7 +146,7 @@ func (p httpProbe) post(_ context.Context, conn net.Conn) Answer {
 	case response.StatusCode >= 200 && response.StatusCode < 300:
 		return Answer{Ready, fmt.Sprintf("status %d", response.StatusCode), nil}
 	}
-	return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
+	return Answer{NotReady, statusText(response, conn.RemoteAddr()), StatusError(response.StatusCode)}
 }
 
 // quitPause is the pause between two requests.

@@ -81,11 +81,11 @@ var flagAliases = map[string]string{"-h": "--help", "-v": "--version", "-V": "--
 func notFoundHint(name string) string {
 	for _, verb := range verbs {
 		if name == verb.name {
-			return ". To run startgate " + name + " in an image whose entrypoint it is: docker run --entrypoint /startgate IMAGE " + name
+			return "To run startgate " + name + " in an image whose entrypoint it is: docker run --entrypoint /startgate IMAGE " + name
 		}
 	}
 	if words := strings.Fields(name); len(words) > 1 {
-		return fmt.Sprintf(". To start %s with arguments, write each as an item of its own: %q", words[0], words)
+		return fmt.Sprintf("To start %s with arguments, write each as an item of its own: %q", words[0], words)
 	}
 	return ""
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -20,7 +19,7 @@ import (
 // metrics counts for Prometheus. Without a setting it is nil, and its methods do
 // nothing.
 type metrics struct {
-	log   *slog.Logger
+	log   eventLog
 	files []string
 	last  fileWrite
 
@@ -55,7 +54,7 @@ func (w fileWrite) isHeld() bool {
 
 // newMetrics begins to serve and to count, as the setting says. What cannot be done is
 // logged, and left out.
-func newMetrics(where metricsTargets, supervise bool, log *slog.Logger) *metrics {
+func newMetrics(where metricsTargets, supervise bool, log eventLog) *metrics {
 	if len(where) == 0 {
 		return nil
 	}
@@ -108,7 +107,7 @@ func (m *metrics) register(supervise bool) {
 func (m *metrics) serve(addr string) {
 	listener, err := net.Listen("tcp", withoutName(addr))
 	if err != nil {
-		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
+		m.log.warn(eventWarning, fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
 		return
 	}
 	mux := http.NewServeMux()
@@ -159,7 +158,7 @@ func (m *metrics) write() {
 	}
 	for _, file := range m.files {
 		if err := m.writeTo(file); err != nil {
-			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
+			m.log.warn(eventWarning, fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
 		}
 	}
 }

@@ -3,7 +3,6 @@ package main
 // This test holds the metrics to the rules of client_golang.
 
 import (
-	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -15,7 +14,7 @@ import (
 
 // The metrics pass client_golang's lint.
 func TestMetricsLint(t *testing.T) {
-	m := newMetrics(metricsTargets{"/unused.prom"}, true, nil)
+	m := newMetrics(metricsTargets{"/unused.prom"}, true, eventLog{})
 	m.probes.WithLabelValues("istio", "ready").Inc()
 	m.waited.WithLabelValues("istio").Set(1)
 	m.waiting.WithLabelValues("istio").Set(0)
@@ -57,7 +56,7 @@ func TestMetricsAddresses(t *testing.T) {
 func TestMetricsWriteThatReturnsLate(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "x.prom")
 	var log strings.Builder
-	m := newMetrics(metricsTargets{file}, true, slog.New(slog.NewTextHandler(&log, nil)))
+	m := newMetrics(metricsTargets{file}, true, newLog(&log, settings{}))
 	slow := make(chan struct{})
 	m.last = fileWrite{"/slow/x.prom", slow}
 	m.write()

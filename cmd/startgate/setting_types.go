@@ -194,10 +194,12 @@ func (s supervision) isAskedFor() bool { return s == "true" || s == superviseGro
 // logFormat is the form of the log.
 type logFormat string
 
+const formatJSON logFormat = "json"
+
 // Decode parses value.
 func (f *logFormat) Decode(value string) error {
 	*f = logFormat(value)
-	return oneOf(value, "text", "json")
+	return oneOf(value, "text", string(formatJSON))
 }
 
 // logLevel is the least severity that is logged.

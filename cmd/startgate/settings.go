@@ -46,6 +46,7 @@ const (
 	envQuit          = prefix + "_QUIT"
 	envQuitOn        = prefix + "_QUIT_ON"
 	envSupervise     = prefix + "_SUPERVISE"
+	envLogFormat     = prefix + "_LOG_FORMAT"
 )
 
 // setting describes one field of [settings] to a user.
