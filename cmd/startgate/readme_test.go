@@ -26,6 +26,7 @@ func TestREADMETables(t *testing.T) {
 		"settings": settingsTable(),
 		"codes":    codesTable(),
 		"sidecars": sidecarsTable(),
+		"events":   eventsTable(),
 	} {
 		markdown.CheckTable(t, readmeFile, name, table)
 	}
@@ -43,6 +44,14 @@ func codesTable() [][]string {
 	rows := [][]string{{"code", "meaning"}}
 	for _, c := range codes {
 		rows = append(rows, []string{c.Code, c.Meaning})
+	}
+	return rows
+}
+
+func eventsTable() [][]string {
+	rows := [][]string{{"event", "meaning"}}
+	for _, e := range events {
+		rows = append(rows, []string{markdown.Code(string(e.Name)), e.Meaning})
 	}
 	return rows
 }

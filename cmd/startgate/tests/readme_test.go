@@ -3,11 +3,11 @@ package tests
 // That the README's examples, patterns and settings are true of the binary.
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -118,7 +118,7 @@ func TestREADMEMigrating(t *testing.T) {
 	}
 }
 
-// TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
+// TestREADMELogPatterns finds a filter for Cloud Logging or Loki that no real line has, and
 // that of who gave up in a line of who was ended.
 func TestREADMELogPatterns(t *testing.T) {
 	t.Parallel()
@@ -132,28 +132,72 @@ func TestREADMELogPatterns(t *testing.T) {
 	p.send(syscall.SIGTERM)
 	p.end()
 	ended := p.log.String()
-	messages := func(log string) (found []string) {
-		for _, match := range regexp.MustCompile(`"message":"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(log, -1) {
-			found = append(found, match[1])
-		}
-		return found
+	filters := logFilters(markdown.Read(t, readmeFile))
+	if len(filters) < 8 {
+		t.Fatalf("README.md has only %q", filters)
 	}
-	patterns := regexp.MustCompile(`jsonPayload\.message=~"([^"]+)"`).FindAllStringSubmatch(markdown.Read(t, readmeFile), -1)
-	if len(patterns) < 5 {
-		t.Fatalf("README.md has only %q", patterns)
-	}
-	for _, match := range patterns {
-		pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\|`, "|"))
-		if !slices.ContainsFunc(messages(gaveUp+started+ended), pattern.MatchString) {
-			t.Errorf("no line has %s:\n%s%s%s", pattern, gaveUp, started, ended)
+	for _, filter := range filters {
+		if all := gaveUp + started + ended; len(filter.lines(t, all)) == 0 {
+			t.Errorf("no line has %q:\n%s", filter, all)
 		}
 	}
-	isGivenUp := func(m string) bool {
-		return strings.Contains(m, " not ready after ") && !strings.Contains(m, "ended by SIG")
-	}
+	isGivenUp := logFilter{{"logger", "=", "startgate"}, {"event", "=", "gave_up"}}
 	for log, want := range map[string]bool{gaveUp: true, started: true, ended: false} {
-		if slices.ContainsFunc(messages(log), isGivenUp) != want {
+		if found := isGivenUp.lines(t, log); len(found) > 0 != want {
 			t.Errorf("who gave up is found: %t in\n%s", !want, log)
 		}
 	}
+}
+
+// logFilter is a filter of lines by their keys.
+type logFilter []struct{ key, operator, value string }
+
+// logFilters returns the README's filters by an event, for Cloud Logging and for Loki.
+func logFilters(text string) (filters []logFilter) {
+	condition := regexp.MustCompile(`([a-z_]+) ?(=~?|>) ?(\("[^)]+\)|"[^"]+"|\d+)`)
+	for _, cell := range regexp.MustCompile("`([^`\n]*\\bevent=[^`\n]*)`").FindAllStringSubmatch(text, -1) {
+		_, filter, isLoki := strings.Cut(cell[1], "}")
+		if !isLoki {
+			filter = strings.ReplaceAll(cell[1], "jsonPayload.", "")
+		}
+		var found logFilter
+		for _, match := range condition.FindAllStringSubmatch(strings.ReplaceAll(filter, `\|`, "|"), -1) {
+			value := strings.ReplaceAll(strings.Trim(match[3], `"`), `" OR "`, "|")
+			if strings.HasPrefix(value, "(") { // one of these
+				match[2], value = "=~", strings.ReplaceAll(value, `"`, "")
+			}
+			found = append(found, struct{ key, operator, value string }{match[1], match[2], value})
+		}
+		filters = append(filters, found)
+	}
+	return filters
+}
+
+// lines returns the lines of a log in JSON that the filter finds. A number that is compared
+// need only be one.
+func (f logFilter) lines(t *testing.T, log string) (found []string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		ok := len(f) >= 2
+		for _, condition := range f {
+			text, isText := object[condition.key].(string)
+			_, isNumber := object[condition.key].(float64)
+			switch condition.operator {
+			case "=":
+				ok = ok && isText && text == condition.value
+			case "=~":
+				ok = ok && isText && regexp.MustCompile("^("+condition.value+")$").MatchString(text)
+			default:
+				ok = ok && isNumber
+			}
+		}
+		if ok {
+			found = append(found, line)
+		}
+	}
+	return found
 }
