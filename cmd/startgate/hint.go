@@ -75,10 +75,10 @@ type waitState struct {
 	outsidePod bool // this is seen not to be a pod
 }
 
-// isMeshRefusing reports whether the target is the sidecar of a mesh, as a webhook injects
-// it, and does not listen.
-func (s waitState) isMeshRefusing() bool {
-	return s.last.Outcome == wait.Refused && isInjectable(s.target) && s.target.Sidecar.Mesh
+// isMeshOutsidePod reports whether the target is the sidecar of a mesh, as a webhook injects
+// it into pods, and does not listen where there is no pod.
+func (s waitState) isMeshOutsidePod() bool {
+	return s.outsidePod && s.last.Outcome == wait.Refused && isInjectable(s.target) && s.target.Sidecar.Mesh
 }
 
 // hints are asked in this order for what may be the cause, and what to do about it.

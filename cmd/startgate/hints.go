@@ -155,7 +155,8 @@ func hintRefused(_ context.Context, s waitState) hint {
 // of the target's protocol, except for web servers, which answer 400.
 func hintTLS(ctx context.Context, s waitState) hint {
 	var status wait.StatusError
-	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && !(errors.As(s.last.Err, &status) && status == http.StatusBadRequest) {
+	errors.As(s.last.Err, &status)
+	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && status != http.StatusBadRequest {
 		return hint{}
 	}
 	instead := s.target.AskTLS(ctx)

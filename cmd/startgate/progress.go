@@ -106,6 +106,9 @@ func milestone(i int) time.Duration {
 // hintAfter is the time from which on the log says what may be wrong.
 const hintAfter = 10 * time.Second
 
+// noAnswer stands for the answer of a target before the first one.
+const noAnswer = "no answer yet"
+
 // logMilestones logs at each milestone that the wait goes on, until ctx ends.
 func (p *progress) logMilestones(ctx context.Context) {
 	var repeats hintRepeats
@@ -124,7 +127,7 @@ func (p *progress) logMilestones(ctx context.Context) {
 		if ctx.Err() != nil {
 			return // the wait ended while the hint was looked for, which is then no longer true
 		}
-		answer := cmp.Or(state.last.Detail, "no answer yet")
+		answer := cmp.Or(state.last.Detail, noAnswer)
 		attrs := append([]any{"target", p.target.Name, "answer", answer, "elapsed", at}, repeats.attrs(found, at)...)
 		p.log.info(eventStillWaiting, fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, answer), attrs...)
 	}
@@ -134,7 +137,7 @@ func (p *progress) logMilestones(ctx context.Context) {
 // all others may still be wrong until hintAfter.
 func (p *progress) hintAt(ctx context.Context, at time.Duration, state waitState) hint {
 	isEarly := at < hintAfter
-	if isEarly && !(state.outsidePod && state.isMeshRefusing()) {
+	if isEarly && !state.isMeshOutsidePod() {
 		return hint{}
 	}
 	found := p.findHint(ctx, state)

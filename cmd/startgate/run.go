@@ -124,7 +124,7 @@ func (g *gate) find() error {
 	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("cannot run %s: %w", g.program, errHeld)
+		return hintedError{error: fmt.Errorf("cannot run %s: %w", g.program, errHeld), hint: hint{anchor: anchorHeld}}
 	case err == nil && missing != nil:
 		g.log.warn(eventWarning, missing.Error()+"; startgate looks again at the hand-over", hintNotFound(g.program).attrs()...)
 	}

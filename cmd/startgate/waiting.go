@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,8 +124,8 @@ func (p *progress) wait(ctx context.Context) error {
 func (p *progress) onTimeout(timeout *wait.TimeoutError) error {
 	err := p.failed(timeout, timeout.Last, timeout.After)
 	if p.settings.OnTimeout == "start" {
-		attrs := append(err.attrs, "on_timeout", p.settings.OnTimeout)
-		p.log.warn(eventGaveUp, err.Error(), append(attrs, hintOf(err).attrs()...)...)
+		err.attrs = append(err.attrs, "on_timeout", p.settings.OnTimeout)
+		p.log.warn(eventGaveUp, err.Error(), append(err.attrs, hintOf(err).attrs()...)...)
 		return nil
 	}
 	return err
@@ -147,6 +148,6 @@ func (p *progress) failed(err error, last wait.Answer, took time.Duration) hinte
 	if p.program != "" && p.settings.OnTimeout != "start" {
 		err = fmt.Errorf("cannot start %s: %w", p.program, err)
 	}
-	attrs := append([]any{"target", p.target.Name, "answer", last.Detail}, targetStats{took: took, probes: p.probes}.attrs()...)
+	attrs := append([]any{"target", p.target.Name, "answer", cmp.Or(last.Detail, noAnswer)}, targetStats{took: took, probes: p.probes}.attrs()...)
 	return hintedError{err, attrs, p.hintFor(last)}
 }
