@@ -23,8 +23,8 @@ func newLog(w io.Writer, s settings) eventLog {
 	return eventLog{slog.New(handler).With("logger", "startgate")}
 }
 
-// readLogFormat reads the one setting that the mistakes in all others, and on the command
-// line, are logged by.
+// readLogFormat reads the form of the log alone. Mistakes on the command line are logged
+// before the settings are read.
 func readLogFormat() (format logFormat) {
 	if err := format.Decode(os.Getenv(envLogFormat)); err != nil {
 		return ""

@@ -60,11 +60,12 @@ func (g *gate) obey() (code int, err error) {
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
 	notes := unknownSettings()
-	if g.settings, err = readSettings(); err != nil {
+	g.settings, err = readSettings()
+	g.log = newLog(g.stderr, g.settings) // also for mistakes in the others
+	if err != nil {
 		g.warn(notes)
 		return 0, settingsError{err}
 	}
-	g.log = newLog(g.stderr, g.settings)
 	g.plan = makePlan(g.settings, command.verb != "--wait")
 	g.plan.notes = slices.Concat(notes, g.plan.notes)
 	switch command.verb {
@@ -203,7 +204,8 @@ func (g *gate) handOver(program exec.Program) (code int, err error) {
 	mode, why := g.current().mode()
 	if mode == modeReplace && g.isHeld() {
 		mode, why = modeSupervise, "a file system does not answer"
-		g.log.warn(eventWarning, "a file system does not answer, and would hold up execve: supervising instead of replacing")
+		g.log.warn(eventWarning, "a file system does not answer, and would hold up execve: supervising instead of replacing",
+			hint{anchor: anchorHeld}.attrs()...)
 	}
 	g.log.info(eventStarting, "starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
 	if mode == modeSupervise {
