@@ -55,6 +55,8 @@ func (g *gate) obey() (code int, err error) {
 		return 0, printHelp(g.stdout)
 	case "--version":
 		return 0, printVersion(g.stdout)
+	case "--release":
+		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return release(ctx, g.stderr) })
 	case "--install":
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
@@ -67,7 +69,9 @@ func (g *gate) obey() (code int, err error) {
 	g.plan.notes = slices.Concat(notes, g.plan.notes)
 	switch command.verb {
 	case "--check":
-		return 0, g.check()
+		if err = g.check(); err == nil && command.operand != "" {
+			code, err = g.checkNow()
+		}
 	case "--wait":
 		if err = g.prepare(); err == nil {
 			err = g.wait()
@@ -186,7 +190,7 @@ func (g *gate) wait() error {
 	if os.Getpid() == 1 {
 		defer exec.Reap()()
 	}
-	return g.signals.Do(context.Background(), g.waitForAll)
+	return g.signals.Do(context.Background(), g.waitUntilReleased)
 }
 
 // handOver becomes the program, or supervises it and returns its exit code.
