@@ -60,6 +60,37 @@ func (p *process) sockets() (n int) {
 	return n
 }
 
+// startInOwnMounts starts a command in a mount namespace of its own, as a container has it:
+// --release ends all waits of a container, and those of other tests go on.
+func startInOwnMounts(t testing.TB, settings []string, argv ...string) *process {
+	t.Helper()
+	needRoot(t)
+	need(t, "unshare", "nsenter")
+	return start(t, command(settings, append([]string{"unshare", "--mount"}, argv...)...))
+}
+
+// startPID1 is the same, with startgate as PID 1.
+func startPID1(t testing.TB, program ...string) *process {
+	t.Helper()
+	p := startInOwnMounts(t, never, append([]string{"--pid", "--fork", "--mount-proc", binary, "--"}, program...)...)
+	p.gate = p.onlyChild()
+	return p
+}
+
+// onlyChild waits for its child, and returns that.
+func (p *process) onlyChild() int {
+	p.Helper()
+	eventually(p, "a child", func() bool { return len(childrenOf(p, p.cmd.Process.Pid)) == 1 })
+	return childrenOf(p, p.cmd.Process.Pid)[0]
+}
+
+// release runs startgate --release in the namespaces of p, by another command if there is one.
+func (p *process) release(through ...string) *process {
+	p.Helper()
+	args := append(words("nsenter", "--mount", "--pid", "--target", strconv.Itoa(p.pid())), through...)
+	return runToEnd(p, command(nil, append(args, binary, "--release")...))
+}
+
 // never are settings for a wait that does not end.
 var never = []string{"WAIT_FOR=file:///missing,tcp://127.0.0.1:1", "TIMEOUT=0"}
 
@@ -69,9 +100,9 @@ func TestRelease(t *testing.T) {
 	for _, mode := range []string{modeReplace, modeSupervise} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
-			p := startGate(t, append([]string{mode}, never...), "sh", "-c", "echo started; read line; exit 7")
+			p := startInOwnMounts(t, append([]string{mode}, never...), binary, "--", "sh", "-c", "echo started; read line; exit 7")
 			name := p.untilReleasable(p.pid())
-			r := runToEnd(t, command(nil, binary, "--release"))
+			r := p.release()
 			r.ends(0)
 			r.logHas(fmt.Sprintf("startgate: released PID %d\n", p.pid()))
 			p.untilOut("started")
@@ -89,19 +120,16 @@ func TestRelease(t *testing.T) {
 	}
 }
 
-// All waits of a container are released. That of a script goes on after it.
+// That of a script goes on after the wait. Other containers have other mount namespaces.
 func TestReleaseScript(t *testing.T) {
-	needRoot(t)
-	need(t, "unshare", "nsenter")
-	p := start(t, command(never, "unshare", "--mount", "sh", "-c", `"$0" --wait && echo waited; echo code $?`, binary))
-	eventually(t, "startgate", func() bool { return len(childrenOf(t, p.pid())) == 1 })
-	p.gate = childrenOf(t, p.cmd.Process.Pid)[0]
+	t.Parallel()
+	p := startInOwnMounts(t, never, "sh", "-c", `"$0" --wait && echo waited; echo code $?`, binary)
+	p.gate = p.onlyChild()
 	p.untilReleasable(p.gate)
-	// Other containers have other mount namespaces.
 	other := runToEnd(t, command(nil, "unshare", "--mount", binary, "--release"))
 	other.ends(codeFailed)
 	other.logHas("startgate: no startgate in this container has been waiting for more than 1s")
-	runToEnd(t, command(nil, "nsenter", "--mount", "--target", strconv.Itoa(p.gate), binary, "--release")).ends(0)
+	p.release().ends(0)
 	p.ends(0)
 	p.outHas("waited\ncode 0\n")
 }
@@ -109,18 +137,10 @@ func TestReleaseScript(t *testing.T) {
 // As PID 1 of a container. Who is not in it, is of another user, or only knows the name of
 // the socket, releases nothing.
 func TestReleasePID1(t *testing.T) {
-	needRoot(t)
-	need(t, "unshare", "nsenter", "setpriv")
-	p := start(t, command(never, "unshare", "--pid", "--fork", "--mount-proc", binary, "--", "echo", "started"))
-	eventually(t, "startgate", func() bool { return len(childrenOf(t, p.cmd.Process.Pid)) == 1 })
-	p.gate = childrenOf(t, p.cmd.Process.Pid)[0]
-	name := p.untilReleasable(1)
-	inside := func(run ...string) *process {
-		args := append(words("nsenter", "--mount", "--pid", "--target", strconv.Itoa(p.gate)), run...)
-		return runToEnd(t, command(nil, append(args, binary, "--release")...))
-	}
-
-	conn, err := net.Dial("unix", name)
+	t.Parallel()
+	need(t, "setpriv")
+	p := startPID1(t, "echo", "started")
+	conn, err := net.Dial("unix", p.untilReleasable(1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,23 +150,20 @@ func TestReleasePID1(t *testing.T) {
 	if got := string(answer[:n]); got != "only a process of this container may release it\n" {
 		t.Errorf("from outside: %q", got)
 	}
-	nobody := inside(asNobody...)
+	nobody := p.release(asNobody...)
 	nobody.ends(codeFailed)
 	nobody.logHas("startgate: cannot release PID 1: only user 0 may release it")
 	p.logHasNot("released")
 
-	inside().ends(0)
+	p.release().ends(0)
 	p.ends(0)
 	p.outHas("started\n")
 }
 
-// Who connects and hangs up does not end the wait with a signal.
+// Who connects and hangs up does not end the wait by a PIPE.
 func TestReleaseHangsUp(t *testing.T) {
-	needRoot(t)
-	need(t, "unshare")
-	p := start(t, command(never, "unshare", "--pid", "--fork", "--mount-proc", binary, "--", "true"))
-	eventually(t, "startgate", func() bool { return len(childrenOf(t, p.cmd.Process.Pid)) == 1 })
-	p.gate = childrenOf(t, p.cmd.Process.Pid)[0]
+	t.Parallel()
+	p := startPID1(t, "true")
 	name := p.untilReleasable(1)
 	for range 200 {
 		conn, err := net.Dial("unix", name)
@@ -155,11 +172,10 @@ func TestReleaseHangsUp(t *testing.T) {
 		}
 		conn.Close()
 	}
-	p.untilReleasable(1)
-	p.logHasNot("released", "ended by")
 	p.send(unix.SIGTERM)
 	p.end()
 	p.logHas("ended by SIGTERM")
+	p.logHasNot("released", "PIPE")
 }
 
 // Where there is no socket to be had, the wait goes on, and --release says what it is.
@@ -187,15 +203,23 @@ func TestReleaseWithoutSocket(t *testing.T) {
 
 // A name that another process has taken releases nothing, and says so.
 func TestReleaseImpostor(t *testing.T) {
-	link, err := os.Readlink("/proc/self/ns/mnt")
+	t.Parallel()
+	p := startInOwnMounts(t, nil, "cat")
+	own, err := os.Readlink("/proc/self/ns/mnt")
 	if err != nil {
 		t.Fatal(err)
 	}
-	listener, err := net.Listen("unix", "@startgate/"+strings.Trim(link, "mnt:[]")+"/1")
+	var mounts string
+	eventually(t, "its mount namespace", func() bool {
+		mounts, _ = os.Readlink(fmt.Sprintf("/proc/%d/ns/mnt", p.pid()))
+		return mounts != own
+	})
+	listener, err := net.Listen("unix", "@startgate/"+strings.Trim(mounts, "mnt:[]")+"/1")
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer listener.Close()
-	r := runToEnd(t, command(nil, binary, "--release"))
+	r := p.release()
+	r.ends(codeFailed)
 	r.logHas("startgate: cannot release PID 1: another process has its socket")
 }
