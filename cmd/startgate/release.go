@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -24,6 +25,17 @@ func (g *gate) waitUntilReleased(ctx context.Context) error {
 		return err
 	}
 	return nil
+}
+
+// releaseOthers ends the waits of this container. If it cannot, it returns the exit code: the
+// error is no reason for the end of the container, whose termination message it would be.
+func (g *gate) releaseOthers() (code int) {
+	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return release(ctx, g.stderr) })
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(g.stderr, "startgate: "+strings.ReplaceAll(err.Error(), "\n", "\nstartgate: "))
+	return exitCode(err)
 }
 
 // logReleased says which targets are not waited for any more: this one, and those after it.

@@ -56,7 +56,7 @@ func (g *gate) obey() (code int, err error) {
 	case "--version":
 		return 0, printVersion(g.stdout)
 	case "--release":
-		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return release(ctx, g.stderr) })
+		return g.releaseOthers(), nil
 	case "--install":
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}

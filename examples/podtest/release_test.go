@@ -5,6 +5,7 @@ package podtest
 // startgate --release by podman exec, as by kubectl exec.
 
 import (
+	"os"
 	"strings"
 	"testing"
 )
@@ -24,6 +25,9 @@ func TestReleaseByExec(t *testing.T) {
 	}
 	if out, err := host.run("podman", "exec", "--user", "65534", p.container("app").id, "/startgate", "--release"); err == nil || !strings.Contains(err.Error(), "may release it") {
 		t.Errorf("another user: %s, %v", out, err)
+	}
+	if text, err := os.ReadFile(p.container("app").message); err != nil || len(text) > 0 {
+		t.Errorf("the container's termination message is %q, %v", text, err)
 	}
 	if out, err := host.run("podman", "exec", p.container("app").id, "/startgate", "--release"); err != nil {
 		t.Errorf("%s: %v", out, err)

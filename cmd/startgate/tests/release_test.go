@@ -160,7 +160,7 @@ func TestReleasePID1(t *testing.T) {
 	p.outHas("started\n")
 }
 
-// Who connects and hangs up does not end the wait by a PIPE.
+// Who connects and hangs up does not end the wait, as by a PIPE.
 func TestReleaseHangsUp(t *testing.T) {
 	t.Parallel()
 	p := startPID1(t, "true")
