@@ -9,12 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 )
 
-// checkMetrics prints what would become of each target of STARTGATE_METRICS now. It writes
-// nothing, and gives an address free again.
+// checkMetrics prints what would become of each target of STARTGATE_METRICS now. It leaves
+// no file, touches none that is there, and frees an address again.
 func checkMetrics(w io.Writer, where metricsTargets) {
 	if len(where) == 0 {
 		return
@@ -47,7 +45,11 @@ func metricsFileState(file string) string {
 			return syscall.EISDIR
 		}
 		// A new file takes the place of an old one, so that its directory decides.
-		return unix.Access(filepath.Dir(file), unix.W_OK|unix.X_OK)
+		f, err := os.CreateTemp(filepath.Dir(file), ".startgate-check-*")
+		if err != nil {
+			return err
+		}
+		return errors.Join(os.Remove(f.Name()), f.Close())
 	})
 	if err != nil {
 		return fmt.Sprintf("cannot be written: %v", errnoOf(err))

@@ -54,7 +54,7 @@ func serveRelease(ctx context.Context, release func()) error {
 	if err := leavesFiles(listener); err != nil {
 		return err
 	}
-	defer context.AfterFunc(ctx, func() { listener.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = listener.Close() })()
 	for {
 		conn, err := listener.AcceptUnix()
 		if ctx.Err() != nil {

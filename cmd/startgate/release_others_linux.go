@@ -71,7 +71,7 @@ func releasePID(ctx context.Context, pid int) error {
 	if peer, err := peerOf(conn.(*net.UnixConn)); err != nil || int(peer.Pid) != pid {
 		return errors.New("another process has its socket")
 	}
-	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	answer, err := bufio.NewReader(io.LimitReader(conn, 200)).ReadString('\n')
 	switch {
 	case ctx.Err() != nil:
