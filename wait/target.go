@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/startgate/startgate/wait/nearest"
 )
 
 // Target is something to wait for. Only Prober is required.
@@ -67,7 +65,7 @@ var schemes = map[string]scheme{
 // Parse makes a target from the name of a sidecar (see [Sidecars]) or from a URL. This is
 // when the target is ready:
 //
-//	istio                     the sidecar of that name is ready
+//	istio                     the sidecar of that name, in any case, is ready
 //	http://HOST[:80]/PATH     GET is answered with status 200 (also https)
 //	tcp://HOST:PORT           a connection is accepted
 //	unix:///PATH              a connection is accepted
@@ -107,10 +105,10 @@ func Parse(s string) (Target, error) {
 }
 
 // ParseList makes targets from a comma-separated list of what [Parse] accepts. A comma
-// inside a URL is written %2C. The list "none" has no targets; an empty one is an error.
+// inside a URL is written %2C. The list "none", in any case, has no targets; an empty one is an error.
 // The error joins the errors of all items, each with its place in the list.
 func ParseList(s string) ([]Target, error) {
-	if strings.TrimSpace(s) == "none" {
+	if strings.EqualFold(strings.TrimSpace(s), none) {
 		return nil, nil
 	}
 	return parseList(s, parse)
@@ -152,6 +150,9 @@ func place(i, n int) string {
 // parse is Parse, with an error that says only what is wrong.
 func parse(s string) (Target, error) {
 	s = strings.TrimSpace(s)
+	if err := notOne(s); err != nil {
+		return Target{}, err
+	}
 	if !strings.Contains(s, "://") {
 		return parseName(s)
 	}
@@ -166,9 +167,9 @@ func parse(s string) (Target, error) {
 	return scheme.target(u)
 }
 
-// sidecarNamed returns a sidecar of the table, or nil.
+// sidecarNamed returns the sidecar of this name, in any case, or nil.
 func sidecarNamed(name string) *Sidecar {
-	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return s.Name == name })
+	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return strings.EqualFold(s.Name, name) })
 	if i < 0 {
 		return nil
 	}
@@ -182,9 +183,9 @@ func parseName(name string) (Target, error) {
 		return Target{}, unknownTarget(name)
 	}
 	if len(sidecar.Ready) == 0 {
-		return Target{}, fmt.Errorf("%s can only be shut down. %s", name, sidecar.Note)
+		return Target{}, sidecar.onlyQuits()
 	}
-	target := Target{Name: name, Sidecar: sidecar}
+	target := Target{Name: sidecar.Name, Sidecar: sidecar}
 	var probers firstReachable
 	for _, ready := range sidecar.Ready {
 		parsed, err := parse(ready)
@@ -225,24 +226,11 @@ func unknownTarget(name string) error {
 			names = append(names, sidecar.Name)
 		}
 	}
-	switch name {
+	switch strings.ToLower(name) {
 	case "":
 		return errors.New("it is empty: remove the extra comma, or write none to wait for nothing")
-	case "none":
+	case none:
 		return errors.New("none stands alone, to wait for nothing")
 	}
-	return unknownName(name, append(names, "none"), "http://localhost:8080/healthz")
-}
-
-// unknownName returns the error for what is not in names and is no URL.
-func unknownName(name string, names []string, url string) error {
-	if near := nearest.To(name, names); near != "" {
-		return fmt.Errorf("unknown name: did you mean %s?", near)
-	}
-	before, _, _ := strings.Cut(name, ":")
-	if scheme, ok := schemes[before]; ok {
-		return fmt.Errorf("it has no :// after its scheme: write %s", scheme.form(before))
-	}
-	return fmt.Errorf("it is neither a known name nor a URL: write one of %s, or a URL such as %s; a comma in a URL is %%2C",
-		strings.Join(names, ", "), url)
+	return vocabulary{names: append(names, none), example: "http://localhost:8080/healthz"}.unknown(name)
 }

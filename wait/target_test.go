@@ -45,6 +45,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"istio", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
 		{" istio\n", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
+		{"ISTIO", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
 		{"http://localhost:8080/up", "http://localhost:8080/up", "127.0.0.1:8080 [::1]:8080", "127.0.0.1:8080 [::1]:8080"},
 		{"http://LocalHost.:8080", "http://LocalHost.:8080", "127.0.0.1:8080 [::1]:8080", "127.0.0.1:8080 [::1]:8080"},
 		{"http://127.0.0.2:8080/", "http://127.0.0.2:8080/", "127.0.0.2:8080", "127.0.0.2:8080"},
@@ -58,6 +59,8 @@ func TestParse(t *testing.T) {
 		{"http://db/a%2Cb", "http://db/a%2Cb", "db:80", ""},
 		{"http://db/#status=204", "http://db/#status=204", "db:80", ""},
 		{"http://db/#", "http://db/", "db:80", ""},
+		{`http://db/#body="up"`, "http://db/#body=%22up%22", "db:80", ""},
+		{"unix:///my file", "unix:///my%20file", "", ""},
 		{"http://my_db-1.x.:1/", "http://my_db-1.x.:1/", "my_db-1.x.:1", ""},
 		{"http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/", "xn--bcher-kva.example:80", ""},
 		{"grpc://[fe80::1%25eth0]:1", "grpc://[fe80::1%25eth0]:1", "[fe80::1%eth0]:1", ""},
@@ -98,18 +101,96 @@ func TestParseErrors(t *testing.T) {
 		badOption = "unknown option: http:// knows #status, #header, #body; in a value & is written %26, in a password # is %23"
 		badStatus = "#status is not a status: write #status=204 or #status=200-299"
 		badHeader = "#header is not a header: write #header=Name:value"
-		unixForm  = "write unix:///PATH, or unix://@NAME for an abstract socket"
+		protocol  = "unknown scheme: startgate does not speak this protocol. Write tcp://HOST:PORT, which is ready when a connection is accepted; " +
+			"in a mesh the proxy accepts it, whether or not the server is there. It speaks file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"
+		noScheme = "it has no scheme: write "
+		aFile    = noScheme + "file:///PATH, with the absolute path of a file"
+		anIstio  = "unknown name: did you mean istio?"
+		aNone    = "unknown name: did you mean none?"
+		quoted   = "it begins with a quotation mark, which is part of the value here: remove it, and the one at the end"
+		several  = "separate several targets by commas"
+		unixForm = "write unix:///PATH, or unix://@NAME for an abstract socket"
 	)
 	for _, test := range []struct{ s, want string }{
 		{"", "it is empty: remove the extra comma, or write none to wait for nothing"},
 		{"none", "none stands alone, to wait for nothing"},
 		{"itsio", "unknown name: did you mean istio?"},
-		{"Istio", "unknown name: did you mean istio?"},
 		{"vault", "vault can only be shut down. It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME"},
-		{"localhost:8080", unknown},
+		{"none\t", "none stands alone, to wait for nothing"},
+		{"None", "none stands alone, to wait for nothing"},
+		{"traefik", unknown},
+
+		// The names of containers and programs.
+		{"istio-proxy", anIstio},
+		{"Istio-Proxy", anIstio},
+		{"istio/", anIstio},
+		{"pilot-agent", anIstio},
+		{"linkerd-proxy", "unknown name: did you mean linkerd?"},
+		{"consul-dataplane", "unknown name: did you mean consul?"},
+		{"kuma-sidecar", "unknown name: did you mean kuma?"},
+		{"daprd", "unknown name: did you mean dapr?"},
+		{"cloud-sql-proxy", "unknown name: did you mean cloudsql?"},
+		{"cloud_sql_proxy", "unknown name: did you mean cloudsql?"},
+		{"cloudsql-proxy", "unknown name: did you mean cloudsql?"},
+		{"alloydb-auth-proxy", "unknown name: did you mean alloydb?"},
+		{"vault-agent", "vault can only be shut down. It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME"},
+		{"envoy", "unknown name: did you mean istio, consul or kuma, whose proxies are Envoys?"},
+		{"off", aNone},
+		{"False", aNone},
+		{"0", aNone},
+
+		// Their ports.
+		{"istio:15020", anIstio},
+		{"localhost:15021", anIstio},
+		{"127.0.0.1:4191", "unknown name: did you mean linkerd?"},
+		{"localhost:9090", noScheme + "tcp://HOST:PORT"}, // of two of them, and Prometheus
+		{"db:15020", noScheme + "tcp://HOST:PORT"},
+
+		// Hosts and paths.
+		{"localhost:8080", noScheme + "tcp://HOST:PORT"},
+		{"my-db:8080", noScheme + "tcp://HOST:PORT"},
+		{"[::1]:9999", noScheme + "tcp://HOST:PORT"},
+		{"redis:6379", noScheme + "redis://HOST"},
+		{"db:5432", noScheme + "postgres://HOST"},
+		{"mysql:3306", noScheme + "mysql://HOST"},
+		{"db:80", noScheme + "http://HOST"},
+		{"db:443", noScheme + "https://HOST"},
+		{"localhost", noScheme + "tcp://HOST:PORT"},
+		{"db.default.svc", noScheme + "tcp://HOST:PORT"},
+		{"10.0.0.1", noScheme + "tcp://HOST:PORT"},
+		{"::1", noScheme + "tcp://HOST:PORT"},
+		{"localhost/healthz", noScheme + "http://HOST:PORT/PATH"},
+		{"web:8080/healthz", noScheme + "http://HOST:PORT/PATH"},
+		{"web:8080/", noScheme + "tcp://HOST:PORT"},
+		{"/vault/secrets/db", aFile},
+		{"/vault/secrets/", aFile},
+		{"./db", aFile},
+		{"../db", aFile},
+		{"~/db", aFile},
+
+		{`"istio"`, quoted},
+		{"'istio'", quoted},
+		{`"http://localhost:1/"`, quoted},
+		{"istio redis://db", several},
+		{"redis://db:6379/ file:///x", several}, // once the path "/ file:///x" of a Redis
+		{"istio;linkerd", several},
+		{"file:///a\nfile:///b", several},
+		{"redis://db | Istio", several},
 		{"htp://db/", "unknown scheme: did you mean http://?"},
 		{"postgresql://db/", "unknown scheme: write postgres://"},
-		{"gopher://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"gopher://db/", protocol},
+		{"mongodb://db", protocol},
+		{"mongodb+srv://db", protocol},
+		{"kafka://k:9092", protocol},
+		{"amqp://mq", protocol},
+		{"nats://n", protocol},
+		{"mssql://db", protocol}, // once "did you mean mysql://?"
+		{"ldap://l", protocol},
+		{"smtp://mail", protocol},
+		{"ssh://h", protocol},
+		{"mqtt://m", protocol},
+		{"ws://web/", "unknown scheme: write http://"},
+		{"jdbc:postgresql://db/x", "remove jdbc: before its scheme"},
 		{"://db/", encode},
 
 		{"http://", "it has no host: write http://HOST"},
@@ -130,7 +211,9 @@ func TestParseErrors(t *testing.T) {
 		{"redis://$(HOST)", badHost},
 		{"http://a,b/", badHost},
 
-		{"redis:6379", "it has no :// after its scheme: write redis://HOST"},
+		{"redis", "it has no :// after its scheme: write redis://HOST"},
+		{"https//web", "it has no :// after its scheme: write https://HOST"},
+		{"http:/localhost", "it has no :// after its scheme: write http://HOST"},
 		{"file:/x", "it has no :// after its scheme: write file:///PATH"},
 		{"unix:@abstract", "it has no :// after its scheme: " + unixForm},
 		{"unix:///", "it has no absolute path: " + unixForm},
@@ -201,7 +284,11 @@ func TestParseErrors(t *testing.T) {
 		{"redis://user:1#s3cret@db/", "redis:// takes no options; in a password # is written %23"},
 		{"http://user:s3c%ret@db/", encode},
 		{"http://user:s3c ret@db/", encode},
-		{"s3cret://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"s3cret://db/", protocol},
+		{"s3cret:8080", noScheme + "tcp://HOST:PORT"},
+		{"s3cret.de:8080/s3cret", noScheme + "http://HOST:PORT/PATH"},
+		{"/s3cret", aFile},
+		{"istio s3cret://db/", several},
 		{"http://db/%zz?q=s3cret", encode},
 		{"http://db/#token=s3cret", badOption},
 		{"http://db/#header=X:a&s3cret=b", badOption},
@@ -230,6 +317,7 @@ func TestParseList(t *testing.T) {
 	for _, test := range []struct{ s, want string }{
 		{"none", ""},
 		{" none ", ""},
+		{"None", ""},
 		{"istio", "istio"},
 		{"istio, http://db/a%2Cb ,istio", "istio http://db/a%2Cb istio"},
 		{"http://u:a%2Cb@db/", "http://***@db/"},
@@ -323,6 +411,7 @@ func FuzzParse(f *testing.F) {
 		"http://[::1%25lo]:80/", "://", "http://a:b:c", "http://%", "http://db/#&&", "http://a@b@c/", "redis://db:6379", "http://db#header=%3a", ",",
 		"http:/u:p@h/", "u:p@tcp(db)/x", "host=db password=p", "redis:6379,password=p", "http://db/#token=p", "http://u:1?p@h/", "http://%ff:1/",
 		"unix:@p", "unix://@p", "unix://u:p@/x", "tcp://db", "grpc://$(p):1", "http://db/#header=Host:p/", "http://db/#status=p", "p://db/",
+		"istio-proxy", "p:6379", "localhost:15020", "/p", "p/q", "istio p://db", "istio;p", `"p"`, "envoy", "jdbc:p://db", "ISTIO", "p.q:80/r",
 	} {
 		f.Add(s, "x", uint(len(s)))
 	}

@@ -111,20 +111,29 @@ func isHost(host string) bool {
 	return err == nil || host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
 
-// schemeAliases holds other names of schemes.
+// schemeAliases holds other names of schemes, and schemes whose protocol begins as that of
+// another.
 var schemeAliases = map[string]string{
 	"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis", "valkeys": "rediss", "h2c": "grpc",
+	"ws": "http", "wss": "https", "elasticsearch": "http", "opensearch": "http",
 }
+
+// otherProtocols holds schemes that look like a misspelled one, and are none.
+var otherProtocols = []string{"mssql", "rtsp"}
 
 func unknownScheme(name string) error {
 	if alias := schemeAliases[name]; alias != "" {
 		return fmt.Errorf("unknown scheme: write %s://", alias)
 	}
+	if name == "jdbc" {
+		return errors.New("remove jdbc: before its scheme")
+	}
 	known := slices.Sorted(maps.Keys(schemes))
-	if near := nearest.To(name, known); near != "" {
+	if near := nearest.To(name, known); near != "" && !slices.Contains(otherProtocols, name) {
 		return fmt.Errorf("unknown scheme: did you mean %s://?", near)
 	}
-	return fmt.Errorf("unknown scheme: write one of %s", strings.Join(known, ", "))
+	return fmt.Errorf("unknown scheme: startgate does not speak this protocol. Write tcp://HOST:PORT, which is ready when a connection is accepted; "+
+		"in a mesh the proxy accepts it, whether or not the server is there. It speaks %s", strings.Join(known, ", "))
 }
 
 // urlReason returns what is wrong with a URL that url.Parse rejects, without quoting it.

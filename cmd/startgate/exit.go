@@ -96,7 +96,9 @@ func (g *gate) reportExit(err error) int {
 	} else {
 		g.logExit(err)
 	}
-	writeTerminationMessage(err.Error(), hintOf(err))
+	if !g.checks {
+		writeTerminationMessage(err.Error(), hintOf(err))
+	}
 	return exitCode(err)
 }
 

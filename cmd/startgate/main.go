@@ -16,6 +16,7 @@
 //	presence.go  what is seen of a sidecar that is said not to be there (injection.go)
 //	run.go       carries the plan out: wait, hand over, shut down the sidecars
 //	waiting.go   waits (progress.go: logs how it goes; hint.go: what may be wrong)
+//	release.go   ends the wait early, for startgate --release
 //	quit.go      asks the sidecars to shut down
 //	exit.go      the exit code, and the reason on the way out
 //

@@ -39,7 +39,7 @@ func TestMetricsAddresses(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"db:9102", "metrics.example:9102", "localhost.:9102", "10.1:9102"} {
-		const want = "item 2 has a host name: write an IP address, such as 127.0.0.1:9102, or :9102"
+		const want = "cannot use item 2: it has a host name: write an IP address, such as 127.0.0.1:9102, or :9102"
 		if err := new(metricsTargets).Decode("/x.prom," + name); err == nil || err.Error() != want {
 			t.Errorf("%s: %v", name, err)
 		}

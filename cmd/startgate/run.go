@@ -21,6 +21,7 @@ type gate struct {
 	signals        *exec.Signals
 	stdout, stderr io.Writer
 
+	checks   bool // it is run by a user, beside the container's own startgate
 	settings settings
 	plan     plan
 	log      eventLog
@@ -56,9 +57,12 @@ func (g *gate) obey() (code int, err error) {
 		return 0, printHelp(g.stdout)
 	case "--version":
 		return 0, printVersion(g.stdout)
+	case "--release":
+		return g.releaseOthers(), nil
 	case "--install":
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
+	g.checks = command.verb == "--check"
 	notes := unknownSettings()
 	g.settings, err = readSettings()
 	g.log = newLog(g.stderr, g.settings) // also for mistakes in the others
@@ -70,7 +74,9 @@ func (g *gate) obey() (code int, err error) {
 	g.plan.notes = slices.Concat(notes, g.plan.notes)
 	switch command.verb {
 	case "--check":
-		return 0, g.check()
+		if err = g.check(); err == nil && command.operand != "" {
+			code, err = g.checkNow()
+		}
 	case "--wait":
 		if err = g.prepare(); err == nil {
 			err = g.wait()
@@ -191,7 +197,7 @@ func (g *gate) wait() error {
 	if os.Getpid() == 1 {
 		defer exec.Reap()()
 	}
-	return g.signals.Do(context.Background(), g.waitForAll)
+	return g.signals.Do(context.Background(), g.waitUntilReleased)
 }
 
 // handOver becomes the program, or supervises it and returns its exit code.

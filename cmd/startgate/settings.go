@@ -91,8 +91,13 @@ func readSettings() (settings, error) {
 // read reads one setting into its field, so that one mistake does not hide the next.
 func (s setting) read(field reflect.StructField, into reflect.Value) error {
 	value, set := os.LookupEnv(s.Name)
-	if set && value == "" && s.Name != envSidecarStatus {
-		return s.decodeDefault(into) // charts write value: "" for what is not set
+	if plain := strings.TrimSpace(value); s.Name != envSidecarStatus {
+		if set && plain == "" {
+			return s.decodeDefault(into) // charts write value: "" for what is not set
+		}
+		if isQuoted(plain) {
+			return fmt.Errorf("%s has quotation marks around its value, and they are part of it: remove them", s.Name)
+		}
 	}
 	if name := unexpanded(value); name != "" {
 		return fmt.Errorf("%s has $(%s) in it: %s is not defined before it in the container's env, and Kubernetes expands only what is", s.Name, name, name)
@@ -109,6 +114,12 @@ func (s setting) read(field reflect.StructField, into reflect.Value) error {
 		return errors.New(s.Name + ": " + strings.ReplaceAll(parse.Err.Error(), "\n", "\n"+s.Name+": "))
 	}
 	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+// isQuoted reports whether text has quotation marks around it. A shell takes them away, an
+// env file and a list in a compose file do not.
+func isQuoted(text string) bool {
+	return len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1]
 }
 
 // unexpanded returns the name of a variable that value refers to as $(NAME), or nothing.

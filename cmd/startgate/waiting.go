@@ -55,7 +55,8 @@ func (g *gate) waitForAll(ctx context.Context) error {
 	timed, cancel := g.timed(ctx)
 	defer cancel()
 	g.began, g.answered = time.Now(), map[string]bool{}
-	for _, target := range g.current().targets {
+	targets := g.current().targets
+	for i, target := range targets {
 		p := &progress{gate: g, target: target, began: time.Now()}
 		g.metrics.waitingFor(target)
 		err := p.wait(timed)
@@ -66,6 +67,9 @@ func (g *gate) waitForAll(ctx context.Context) error {
 		var timeout *wait.TimeoutError
 		switch {
 		case err == nil:
+		case errors.Is(err, errReleased):
+			p.logReleased(targets[i:])
+			return err
 		case errors.As(err, &timeout) && g.isSubject(target) && g.seen == redirected:
 			g.seen = givenUp // a guess is no reason not to start
 			p.logSkipped()

@@ -4,7 +4,6 @@ package tests
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -122,12 +121,15 @@ func TestMetricsThatCannotBe(t *testing.T) {
 		p.ends(7)
 		p.logHas(`level=WARN msg="` + want)
 	}
-	for where, item := range map[string]int{
-		"x.prom": 1, "9102": 1, ":http": 1, ":0": 1, "/dir/": 1, ":9102,,/x": 2, ":9102,:a/b": 2,
+	const neither = "it is neither an address nor an absolute path: write it like :9102 or /path/x.prom"
+	for where, want := range map[string]string{
+		"x.prom": "1: " + neither, "9102": "1: " + neither, ":http": "1: " + neither, ":0": "1: " + neither, ":9102,:a/b": "2: " + neither,
+		"/dir/":     "1: it is a directory: write the path of a file, like /path/x.prom",
+		":9102,,/x": "2: it is empty: remove the extra comma",
 	} {
 		p := startGate(t, []string{"WAIT_FOR=none", "METRICS=" + where}, "true")
 		p.ends(codeFailed)
-		p.logHas(fmt.Sprintf("STARTGATE_METRICS: item %d is neither an address nor an absolute path: write it like :9102 or /path/x.prom", item))
+		p.logHas("STARTGATE_METRICS: cannot use item " + want)
 	}
 }
 
