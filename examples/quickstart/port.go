@@ -7,31 +7,17 @@ import (
 	"syscall"
 )
 
-// port is a TCP port of 127.0.0.1 that this program holds, which fails if another listens on
-// it. Connections to it are refused until this program listens.
+// port is a TCP port of 127.0.0.1 that this program holds. Until it listens, connections
+// to it are refused, and no other program can take it.
 type port struct {
 	fd     int
 	number int
-	lock   net.PacketConn // keeps another quickstart from the same number
 }
 
-// hold takes a port, or any free one if number is 0.
+// hold takes a port, or any free one if number is 0. Without SO_REUSEADDR, which net.Listen
+// sets, the port is this program's alone; but a connection in TIME-WAIT keeps it from being
+// taken again for a minute: see noTimeWait.
 func hold(number int) (*port, error) {
-	// Of TCP ports there is no exclusive hold that connections of the last quickstart (in
-	// TIME-WAIT) would not prevent; of UDP ports there is.
-	lock, err := net.ListenPacket("udp", fmt.Sprintf("127.0.0.1:%d", number))
-	if err != nil {
-		return nil, fmt.Errorf("cannot take port %d: %w", number, err)
-	}
-	p := &port{fd: -1, number: lock.LocalAddr().(*net.UDPAddr).Port, lock: lock}
-	if err := p.bind(); err != nil {
-		p.release()
-		return nil, fmt.Errorf("cannot take port %d: %w", p.number, err)
-	}
-	return p, nil
-}
-
-func (p *port) bind() error {
 	syscall.ForkLock.RLock()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
 	if err == nil {
@@ -39,13 +25,27 @@ func (p *port) bind() error {
 	}
 	syscall.ForkLock.RUnlock()
 	if err != nil {
-		return err
+		return nil, fmt.Errorf("cannot make a socket: %w", err)
 	}
-	p.fd = fd
-	if err := syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, 1); err != nil {
-		return err
+	p := &port{fd: fd}
+	if err := syscall.Bind(fd, &syscall.SockaddrInet4{Port: number, Addr: [4]byte{127, 0, 0, 1}}); err != nil {
+		p.release()
+		return nil, fmt.Errorf("cannot take port %d: %w", number, err)
 	}
-	return syscall.Bind(fd, &syscall.SockaddrInet4{Port: p.number, Addr: [4]byte{127, 0, 0, 1}})
+	addr, err := syscall.Getsockname(fd)
+	if err != nil {
+		p.release()
+		return nil, fmt.Errorf("cannot find out which port was taken: %w", err)
+	}
+	p.number = addr.(*syscall.SockaddrInet4).Port
+	return p, nil
+}
+
+// noTimeWait makes that a connection leaves nothing behind when it is closed.
+func noTimeWait(conn net.Conn) {
+	if tcp, ok := conn.(*net.TCPConn); ok {
+		_ = tcp.SetLinger(0)
+	}
 }
 
 // listen accepts connections from now on.
@@ -59,13 +59,12 @@ func (p *port) listen() (net.Listener, error) {
 	return net.FileListener(file)
 }
 
-// release gives the port back. A listener is not closed.
+// release gives the port back, if it does not listen.
 func (p *port) release() {
 	if p.fd >= 0 {
 		_ = syscall.Close(p.fd)
 		p.fd = -1
 	}
-	_ = p.lock.Close()
 }
 
 func (p *port) addr() string { return fmt.Sprintf("127.0.0.1:%d", p.number) }

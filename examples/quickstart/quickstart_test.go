@@ -18,13 +18,15 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // binary is the quickstart, built once for all tests.
 var binary string
 
 func TestMain(m *testing.M) {
+	if os.Getenv(envTake) != "" {
+		os.Exit(besideAnother(os.Args[1:]))
+	}
 	unignore(syscall.SIGINT, syscall.SIGHUP)
 	os.Exit(testMain(m))
 }
@@ -65,7 +67,8 @@ type process struct {
 }
 
 // ownNetwork returns the command that runs another in a network of its own, in which every
-// port is free. It returns nil where that takes more than this user has.
+// port is free and nobody else wants one. It returns nil where that takes more than this
+// user has.
 func ownNetwork() []string {
 	wrapper := []string{"unshare", "--net", "sh", "-c", `ip link set lo up && exec "$@"`, "sh"}
 	if exec.Command(wrapper[0], append(wrapper[1:], "true")...).Run() != nil {
@@ -74,17 +77,17 @@ func ownNetwork() []string {
 	return wrapper
 }
 
-// start starts the quickstart in a folder, behind the wrapper if there is one.
-func start(t *testing.T, dir string, wrapper ...string) *process {
+// start starts the quickstart in a folder.
+func start(t *testing.T, dir string, args ...string) *process {
 	t.Helper()
-	return startWith(t, dir, append(wrapper, binary))
+	return startWith(t, dir, append(append(ownNetwork(), binary), args...))
 }
 
-func startWith(t *testing.T, dir string, argv []string) *process {
+func startWith(t *testing.T, dir string, argv []string, env ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.CommandContext(t.Context(), argv[0], argv[1:]...), temp: t.TempDir()}
 	p.Dir = dir
-	p.Env = append(os.Environ(), "TMPDIR="+p.temp, "STARTGATE_TIMEOUT=left over in the shell")
+	p.Env = append(append(os.Environ(), env...), "TMPDIR="+p.temp, "STARTGATE_TIMEOUT=left over in the shell")
 	p.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	stdout, err := p.StdoutPipe()
 	if err != nil {
@@ -167,7 +170,7 @@ func story(settings, target string) []string {
 func TestStory(t *testing.T) {
 	t.Parallel()
 	own := ownNetwork()
-	p := start(t, ".", own...)
+	p := start(t, ".")
 	settings, target := ``, `istio`
 	if own == nil {
 		settings, target = `(?:STARTGATE_WAIT_FOR=\S+ )?`, `(?:istio|http://\S+)`
@@ -211,29 +214,31 @@ func (p *process) checkREADME(t *testing.T) {
 // Where another program has one of Istio's ports, the story is that of a URL.
 func TestPortTaken(t *testing.T) {
 	t.Parallel()
-	takePort(t, agentPort)
-	p := start(t, ".")
+	p := startWith(t, ".", append(ownNetwork(), os.Args[0], binary), envTake+"=1")
 	p.readUntil(t, `^Another program on this machine has Istio's port 15020 or 15021\.`)
 	p.checkStory(t, story(`STARTGATE_WAIT_FOR=http://localhost:\d+/healthz/ready `, `http://localhost:\d+/healthz/ready`))
 }
 
-// takePort listens on a port, once it is free.
-func takePort(t *testing.T, number int) {
-	t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", number))
-		if err == nil {
-			t.Cleanup(func() { listener.Close() })
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("port %d never becomes free: %v", number, err)
-		}
+// envTake makes this test a program that has Istio's port, and runs another beside it.
+const envTake = "QUICKSTART_TEST_TAKES_PORT"
+
+func besideAnother(argv []string) (code int) {
+	if listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", agentPort)); err == nil {
+		defer listener.Close() // else yet another program has it
 	}
+	os.Unsetenv(envTake)
+	cmd := exec.Command(argv[0], argv[1:]...)
+	cmd.Stdout, cmd.Stderr = os.Stdout, os.Stderr
+	if err := cmd.Run(); err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	return 0
 }
 
 // Of two programs at most one can have a port, also while it does not listen.
 func TestHold(t *testing.T) {
+	t.Parallel()
 	one, err := hold(0)
 	if err != nil {
 		t.Fatal(err)
@@ -242,6 +247,10 @@ func TestHold(t *testing.T) {
 	if two, err := hold(one.number); err == nil {
 		two.release()
 		t.Errorf("port %d was taken twice", one.number)
+	}
+	if listener, err := net.Listen("tcp", one.addr()); err == nil {
+		listener.Close()
+		t.Errorf("another program can listen on port %d", one.number)
 	}
 	if _, err := net.Dial("tcp", one.addr()); !errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("before it listens: %v, want connection refused", err)
@@ -255,7 +264,21 @@ func TestHold(t *testing.T) {
 	if err != nil {
 		t.Fatalf("when it listens: %v", err)
 	}
-	conn.Close()
+	defer conn.Close()
+
+	// The next quickstart must get it at once.
+	accepted, err := listener.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	noTimeWait(accepted)
+	accepted.Close()
+	listener.Close()
+	again, err := hold(one.number)
+	if err != nil {
+		t.Fatalf("after it was closed: %v", err)
+	}
+	again.release()
 }
 
 // checkStory reads these lines and the end.
@@ -332,7 +355,7 @@ func TestOutsideClone(t *testing.T) {
 }
 
 func TestUnknownArguments(t *testing.T) {
-	p := startWith(t, ".", []string{binary, "--help"})
+	p := start(t, ".", "--help")
 	p.readUntil(t, "^cannot use the arguments .*: write go run ./examples/quickstart$")
 	p.checkEnd(t, 1)
 }

@@ -58,7 +58,7 @@ func (s *sidecar) take(agent, envoy int) (err error) {
 	return nil
 }
 
-// release gives the ports back.
+// release gives back the ports that do not listen.
 func (s *sidecar) release() {
 	for _, p := range []*port{s.agent, s.envoy, s.proxy} {
 		if p != nil {
@@ -78,7 +78,11 @@ func (s *sidecar) run(ctx context.Context) error {
 		return fmt.Errorf("cannot start the sidecar: %w", err)
 	}
 	ready := make(chan struct{})
-	server := &http.Server{Handler: health(ready), ReadHeaderTimeout: time.Second}
+	server := &http.Server{
+		Handler:           health(ready),
+		ReadHeaderTimeout: time.Second,
+		ConnState:         func(conn net.Conn, _ http.ConnState) { noTimeWait(conn) },
+	}
 	defer server.Close()
 	go func() { _ = server.Serve(agent) }()
 
@@ -95,7 +99,7 @@ func (s *sidecar) run(ctx context.Context) error {
 	defer proxy.Close()
 	defer envoy.Close()
 	go serve(proxy, s.forward)
-	go serve(envoy, func(net.Conn) {}) // startgate only tries whether it listens
+	go serve(envoy, noTimeWait) // startgate only tries whether it listens
 	<-ctx.Done()
 	return nil
 }

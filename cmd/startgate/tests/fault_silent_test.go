@@ -239,7 +239,7 @@ func silentFileSystem(t *testing.T, reads bool) {
 			t.Parallel()
 			s := newSilence(t, reads)
 			gate := filepath.Join(t.TempDir(), "gate")
-			r := s.start(t, []string{"WAIT_FOR=file://" + gate, "METRICS=" + s.dir + "/x.prom"}, "--", program(t, "fault"), "app")
+			r := s.start(t, []string{"WAIT_FOR=file://" + strings.ReplaceAll(gate, ",", "%2C"), "METRICS=" + s.dir + "/x.prom"}, "--", program(t, "fault"), "app")
 			r.untilLog("cannot write metrics to " + s.dir + "/x.prom: " + notAnswering)
 			how(r, gate)
 		})
