@@ -30,7 +30,7 @@ func (g *gate) releasable(ctx context.Context) (released context.Context, stop f
 		case <-time.After(releaseAfter):
 		}
 		if err := serveRelease(released, func() { release(errReleased) }); err != nil {
-			g.log.debug(eventWarning, "startgate --release will not find this wait: " + err.Error())
+			g.log.debug(eventWarning, "startgate --release will not find this wait: "+err.Error())
 		}
 	})
 	return released, func() {

@@ -34,7 +34,7 @@ type settings struct {
 	QuitOn         quitOn           `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`
 	QuitTimeout    positiveDuration `split_words:"true" default:"5s" desc:"for all shutdown requests together"`
 	Supervise      supervision      `split_words:"true" default:"false" desc:"true: stay as the application's parent, forward signals and reap orphans, which STARTGATE_QUIT implies; group: the same, with signals to the application's whole process group"`
-	Metrics        metricsTargets   `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written at the hand-over and at the end"`
+	Metrics        metricsTargets   `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written every 30s of the wait, at the hand-over and at the end"`
 	LogLevel       logLevel         `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat      logFormat        `split_words:"true" default:"text" desc:"text or json, on standard error"`
 }

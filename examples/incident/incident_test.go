@@ -118,6 +118,7 @@ func TestWithStartgate(t *testing.T) {
 		l.ready(),
 		l.first(app, "the application starts"),
 	)
+	checkRecord(l, "with-startgate")
 	checkCured(l)
 }
 

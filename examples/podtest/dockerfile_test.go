@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -118,6 +119,26 @@ func sum(t testing.TB, file string) [sha256.Size]byte {
 		t.Fatal(err)
 	}
 	return sha256.Sum256(text)
+}
+
+// Images that come from a registry have its name: Debian's buildah and podman refuse short
+// names.
+func TestDockerfilesNameRegistries(t *testing.T) {
+	for _, file := range []string{"../Dockerfile", "app/Dockerfile", "standin/Dockerfile", "../README.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(string(text), -1)
+		if len(from) < 2 {
+			t.Errorf("%s has only %q", file, from)
+		}
+		for _, image := range from {
+			if image[1] != "scratch" && !strings.Contains(image[1], "/") {
+				t.Errorf("%s: FROM %s has no registry", file, image[1])
+			}
+		}
+	}
 }
 
 // The README's Dockerfile, with a clone of this repository and an application beside it.

@@ -33,7 +33,7 @@ func scrape(t *testing.T, addr, accept string) (string, http.Header) {
 	return string(body), response.Header
 }
 
-// The metrics are served while startgate waits, and written at the hand-over and
+// The metrics are served and written while startgate waits, and written at the hand-over and
 // at the end.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
@@ -55,6 +55,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("while it waits, /metrics has no %s:\n%s", want, text)
 		}
 	}
+	eventually(p, "the file says what it waits for", func() bool {
+		return strings.Contains(readIfThere(t, file), `startgate_waiting{target="file://`+gate+`"} 1`)
+	})
 	openMetrics, header := scrape(t, addr, "application/openmetrics-text; version=1.0.0")
 	if !strings.HasPrefix(header.Get("Content-Type"), "application/openmetrics-text") || !strings.HasSuffix(openMetrics, "# EOF\n") {
 		t.Errorf("OpenMetrics is %q, ending with %q", header.Get("Content-Type"), openMetrics[max(0, len(openMetrics)-20):])
