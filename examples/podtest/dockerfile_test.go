@@ -127,8 +127,8 @@ func TestREADMEDockerfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\n")
-	dockerfile, _, found := strings.Cut(dockerfile, "```\n")
+	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\nFROM ")
+	dockerfile, _, found := strings.Cut("FROM "+dockerfile, "```\n")
 	if !found {
 		t.Fatal("README.md has no Dockerfile")
 	}
@@ -153,5 +153,27 @@ func TestREADMEDockerfile(t *testing.T) {
 	}
 	if out, err := host.run("podman", run...); err == nil || !strings.Contains(err.Error()+out, "flag provided but not defined: -flag") {
 		t.Errorf("the image's own arguments are not the application's: %v\n%s", err, out)
+	}
+}
+
+// The two lines that the README begins with are those of the example that the tests run.
+func TestREADMETwoLines(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile, err := os.ReadFile("app/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(readme), "```dockerfile\n")
+	lines, _, _ = strings.Cut(lines, "```\n")
+	if strings.Count(lines, "\n") != 2 {
+		t.Errorf("the first Dockerfile of README.md has not two lines:\n%s", lines)
+	}
+	for line := range strings.Lines(lines) {
+		if !strings.Contains(string(dockerfile), "\n"+line) {
+			t.Errorf("examples/app/Dockerfile has no %s", line)
+		}
 	}
 }
