@@ -177,3 +177,22 @@ func TestREADMETwoLines(t *testing.T) {
 		}
 	}
 }
+
+// The README's line for an image outside Kubernetes, with an application that soon ends.
+func TestREADMEDockerRun(t *testing.T) {
+	needPods(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(readme), "\ndocker run ")
+	line, _, _ = strings.Cut(line, "\n")
+	if !found {
+		t.Fatal("README.md has no docker run")
+	}
+	run := append([]string{"run", "--rm", "--network", "none", "--pull", "never"}, strings.Fields(line)...)
+	out := host.podman(t, append(run, "/app", "--work", "1ms")...)
+	if !strings.Contains(out, "app is done") {
+		t.Errorf("%s prints\n%s", line, out)
+	}
+}

@@ -114,7 +114,7 @@ func filterByREADME(t *testing.T, log string) string {
 // accept.
 func TestREADMEAssignments(t *testing.T) {
 	t.Parallel()
-	assignment := regexp.MustCompile("`STARTGATE_([A-Z_]+=[^`]+)`|name: STARTGATE_([A-Z_]+), value: \"?([^\"}\n]+)")
+	assignment := regexp.MustCompile("`STARTGATE_([A-Z_]+=[^`]+)`|STARTGATE_([A-Z_]+)(?:, value)?: \"?([^\"}\\s]+)")
 	total := 0
 	for _, page := range markdown.Pages(t, "../../..") {
 		found := assignment.FindAllStringSubmatch(markdown.Read(t, page), -1)
