@@ -24,12 +24,12 @@ const readmeFile = "../../README.md"
 //	go test ./cmd/startgate -run README -update # and ./cmd/startgate/tests for the faults
 func TestREADMETables(t *testing.T) {
 	for name, table := range map[string][][]string{
+		"sidecar-hints": sidecarHintsTable(),
+		"injected":      injectedTable(),
+
 		"settings": settingsTable(),
 		"codes":    codesTable(),
 		"sidecars": sidecarsTable(),
-
-		"sidecar-hints": sidecarHintsTable(),
-		"injected":      injectedTable(),
 	} {
 		markdown.CheckTable(t, readmeFile, name, table)
 	}
