@@ -171,7 +171,7 @@ func TestREADMEManifestsAreValid(t *testing.T) {
 		for i, block := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
 			manifest := wholeManifest(block[1])
 			if manifest == "" {
-				continue
+				continue // compose's, or a part of one
 			}
 			file := filepath.Join(dir, fmt.Sprintf("%s-%d.yaml", strings.ReplaceAll(readme, "/", "-"), i))
 			if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
@@ -185,11 +185,9 @@ func TestREADMEManifestsAreValid(t *testing.T) {
 	}
 }
 
-// wholeManifest completes a part of a pod's or a container's manifest. It returns nothing for
-// what is no manifest of Kubernetes' own.
+// wholeManifest completes a part of a pod's or a container's manifest; nothing for any other.
 func wholeManifest(block string) string {
-	first, _, _ := strings.Cut(block, ":")
-	switch first {
+	switch first, _, _ := strings.Cut(block, ":"); first {
 	case "apiVersion":
 		return block
 	case "metadata", "spec":
