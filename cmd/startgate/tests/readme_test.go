@@ -15,7 +15,15 @@ import (
 	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 )
 
-const readmeFile = "../../../README.md"
+// The pages that these tests hold to the binary.
+const (
+	readmeFile    = "../../../README.md"
+	faultsFile    = "../../../examples/faults/README.md"
+	libraryFile   = "../../../examples/library/README.md"
+	migratingFile = "../../../examples/migrating/README.md"
+	pid1File      = "../../../examples/pid1/README.md"
+	recipesFile   = "../../../examples/recipes/README.md"
+)
 
 // logOf is all that startgate writes with an argument and these settings.
 func logOf(t *testing.T, argument string, settings ...string) string {
@@ -27,9 +35,11 @@ func logOf(t *testing.T, argument string, settings ...string) string {
 // TestREADMEManifests finds a tab, which YAML does not allow. More would need a
 // parser, and no dependency of this module has one.
 func TestREADMEManifests(t *testing.T) {
-	for _, block := range markdown.Blocks(t, readmeFile, "yaml") {
-		if strings.Contains(block, "\t") {
-			t.Errorf("a tab in\n%s", block)
+	for _, page := range markdown.Pages(t, "../../..") {
+		for _, block := range markdown.FindBlocks(t, page, "yaml") {
+			if strings.Contains(block, "\t") {
+				t.Errorf("%s: a tab in\n%s", page, block)
+			}
 		}
 	}
 }
@@ -37,7 +47,7 @@ func TestREADMEManifests(t *testing.T) {
 // TestREADMECode finds an example that does not compile.
 func TestREADMECode(t *testing.T) {
 	t.Parallel()
-	for _, block := range markdown.Blocks(t, readmeFile, "go") {
+	for _, block := range markdown.Blocks(t, libraryFile, "go") {
 		file := filepath.Join(t.TempDir(), "example.go")
 		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,21 +110,32 @@ func filterByREADME(t *testing.T, log string) string {
 	return string(out)
 }
 
-// TestREADMEMigrating finds settings of the tables for users of other wrappers that
-// startgate does not accept.
-func TestREADMEMigrating(t *testing.T) {
+// TestREADMEAssignments finds a value of a setting on any page that startgate does not
+// accept.
+func TestREADMEAssignments(t *testing.T) {
 	t.Parallel()
-	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Migrating\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
-	if len(assignments) < 10 {
-		t.Fatalf("README.md has only %q", assignments)
-	}
-	for _, match := range assignments {
-		out := logOf(t, "--check", strings.TrimPrefix(match[1], "STARTGATE_"))
-		if name, _, _ := strings.Cut(match[1], "="); !strings.Contains(out, name) || strings.Contains(out, match[1]+":") || strings.Contains(out, "startgate: ") {
-			t.Errorf("%s: %s", match[1], out)
+	assignment := regexp.MustCompile("`STARTGATE_([A-Z_]+=[^`]+)`|STARTGATE_([A-Z_]+)(?:, value)?: \"?([^\"}\\s]+)")
+	total := 0
+	for _, page := range markdown.Pages(t, "../../..") {
+		found := assignment.FindAllStringSubmatch(markdown.Read(t, page), -1)
+		if page == filepath.Clean(migratingFile) && len(found) < 10 {
+			t.Errorf("%s has only %q", page, found)
 		}
+		for _, match := range found {
+			setting := match[1]
+			if setting == "" {
+				setting = match[2] + "=" + strings.ReplaceAll(match[3], "$(TOKEN)", "token")
+			}
+			total++
+			p := runToEnd(t, command([]string{setting}, binary, "--check"))
+			name, _, _ := strings.Cut(setting, "=")
+			if p.cmd.ProcessState.ExitCode() != 0 || !regexp.MustCompile(name+` +environment`).MatchString(p.out.String()) {
+				p.Errorf("%s: STARTGATE_%s", page, setting)
+			}
+		}
+	}
+	if total < 40 {
+		t.Errorf("the pages have only %d", total)
 	}
 }
 
