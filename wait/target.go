@@ -51,8 +51,8 @@ type scheme struct {
 
 // schemes holds all URL schemes.
 var schemes = map[string]scheme{
-	"http":      {port: "80", options: []string{"status", "header", "body"}, prober: newHTTP},
-	"https":     {port: "443", options: []string{"status", "header", "body", "ca", "insecure"}, prober: newHTTP},
+	"http":      {port: "80", options: []string{"status", "header", "body", "contains", "json"}, prober: newHTTP},
+	"https":     {port: "443", options: []string{"status", "header", "body", "contains", "json", "ca", "insecure"}, prober: newHTTP},
 	"tcp":       {prober: newTCP},
 	"unix":      {path: true, prober: newTCP},
 	"redis":     {port: "6379", prober: newRedis},
@@ -66,8 +66,8 @@ var schemes = map[string]scheme{
 	"amqps":     {port: "5671", options: []string{"ca", "insecure"}, prober: newAMQP},
 	"nats":      {port: "4222", prober: newNATS},
 	"memcached": {port: "11211", prober: newMemcached},
-	"grpc":      {prober: newGRPC},
-	"grpcs":     {options: []string{"ca", "insecure"}, prober: newGRPC},
+	"grpc":      {options: []string{"status"}, prober: newGRPC},
+	"grpcs":     {options: []string{"status", "ca", "insecure"}, prober: newGRPC},
 	"dns":       {prober: newDNS},
 	"file":      {path: true, options: []string{"empty"}, prober: newFile},
 }
@@ -99,6 +99,14 @@ var schemes = map[string]scheme{
 //	status=N or status=N-M    the statuses to accept instead of 200; may be repeated
 //	header=Name:value         a header to send; may be repeated
 //	body=TEXT                 the body that an accepted answer must have
+//	contains=TEXT             a text that it must contain; may be repeated
+//	json=/POINTER=VALUE       a value that it must have (RFC 6901): a string, a number, true,
+//	                          false or null; may be repeated
+//
+// The option of grpc and grpcs:
+//
+//	status=NAME or status=N   a gRPC status, such as UNIMPLEMENTED or 12, to accept beside
+//	                          SERVING; may be repeated
 //
 // Options of https, rediss, kafkas, amqps and grpcs:
 //

@@ -70,6 +70,8 @@ func TestParse(t *testing.T) {
 		{"mongodb://u:p@db/admin?replicaSet=x", "mongodb://***@db/admin?***", "db:27017", ""},
 		{"nats://token@db", "nats://***@db", "db:4222", ""},
 		{"memcached://db", "memcached://db", "db:11211", ""},
+		{"grpc://db:1#status=12&status=UNAVAILABLE", "grpc://db:1#status=12&status=UNAVAILABLE", "db:1", ""},
+		{"http://db/#json=/a%3Db~1c=x%3Dy&contains=a%26b", "http://db/#json=/a%3Db~1c=x%3Dy&contains=a%26b", "db:80", ""},
 
 		{"http://u:p@db/", "http://***@db/", "db:80", ""},
 		{"http://u@db/", "http://***@db/", "db:80", ""},
@@ -103,10 +105,12 @@ func TestParseErrors(t *testing.T) {
 		badPort   = "its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, ? is %3F, # is %23)"
 		badHost   = "its host has a character that no host name has: write a name with letters beyond ASCII in its xn-- form"
 		badAt     = "it has an @ after its host: in a password / is written %2F and ? is %3F, elsewhere @ is %40"
-		badOption = "unknown option: http:// knows #status, #header, #body; in a value & is written %26, in a password # is %23"
+		badOption = "unknown option: http:// knows #status, #header, #body, #contains, #json; in a value & is written %26, in a password # is %23"
 		badStatus = "#status is not a status: write #status=204 or #status=200-299"
 		badHeader = "#header is not a header: write #header=Name:value"
 		nameForm  = "it is not a name alone: write dns:///NAME, which the system's resolver is asked for"
+		badCode   = "#status is not a gRPC status: write #status=UNIMPLEMENTED or #status=12"
+		badJSON   = "#json is not a pointer and a value: write #json=/status=UP; in a name / is ~1 and ~ is ~0"
 		unixForm  = "write unix:///PATH, or unix://@NAME for an abstract socket"
 	)
 	for _, test := range []struct{ s, want string }{
@@ -169,7 +173,7 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#stauts=204", "unknown option: did you mean #status?"},
 		{"http://db/#nonsense", badOption},
 		{"http://db/#ca=/ca.pem", badOption},
-		{"https://db/#nonsense", "unknown option: https:// knows #status, #header, #body, #ca, #insecure; in a value & is written %26, in a password # is %23"},
+		{"https://db/#nonsense", "unknown option: https:// knows #status, #header, #body, #contains, #json, #ca, #insecure; in a value & is written %26, in a password # is %23"},
 		{"redis://db/#status=204", "redis:// takes no options; in a password # is written %23"},
 		{"http://db/#status", badStatus},
 		{"http://db/#status=2xx", badStatus},
@@ -180,6 +184,20 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#status=200-204-299", badStatus},
 		{"http://db/#status=%zz", encode},
 		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes, which is as much as is compared"},
+		{"http://db/#contains=", "#contains takes a text of 1 to 200 bytes"},
+		{"http://db/#contains=" + strings.Repeat("a", 201), "#contains takes a text of 1 to 200 bytes"},
+		{"http://db/#json", badJSON},
+		{"http://db/#json=/a", badJSON},
+		{"http://db/#json=a=b", badJSON},
+		{"http://db/#json=/a~2=b", badJSON},
+		{"http://db/#json=/a~=b", badJSON},
+		{"http://db/#json=/a/" + strings.Repeat("b", 200) + "=c", "#json is longer than 200 bytes"},
+		{"grpc://db:1/#status=OK", "#status=OK is not needed: SERVING is ready without it"},
+		{"grpc://db:1/#status=0", "#status=OK is not needed: SERVING is ready without it"},
+		{"grpc://db:1/#status=17", badCode},
+		{"grpc://db:1/#status=unimplemented", badCode},
+		{"grpc://db:1/#status=1-12", badCode},
+		{"grpcs://db:1/#status=s3cret", badCode},
 		{"https://db/#insecure=false", "#insecure has no value: write #insecure, or leave it out"},
 		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca: no such file or directory"},
 		{"https://db/#ca=/dev/null", "cannot read the certificates of #ca: it is not a regular file"},
@@ -324,6 +342,15 @@ func TestParseOptions(t *testing.T) {
 		{"status=204", options{header: http.Header{}, statuses: []statuses{{204, 204}}}},
 		{"status=200-299&status=304", options{header: http.Header{}, statuses: []statuses{{200, 299}, {304, 304}}}},
 		{"insecure", options{header: http.Header{}, insecure: true}},
+		{"contains=a%26b&contains=c", options{header: http.Header{}, contains: []string{"a&b", "c"}}},
+		{
+			"json=/a%3Db~1c/0=x%3Dy&json==1", options{header: http.Header{}, json: []jsonValue{
+				{"/a=b~1c/0", []string{"a=b/c", "0"}, "x=y"}, {"", nil, "1"},
+			}},
+		},
+		{"header=metadata-flavor:Google", options{header: http.Header{"Metadata-Flavor": {"Google"}}}},
+		{"header=A:%201%262%20", options{header: http.Header{"A": {"1&2"}}}},
+		{"header=A:1&header=a:2&header=B:", options{header: http.Header{"A": {"1", "2"}, "B": {""}}}},
 	} {
 		u := &url.URL{Scheme: "https"}
 		if err := u.UnmarshalBinary([]byte("https://db/#" + test.fragment)); err != nil {
@@ -344,7 +371,7 @@ func FuzzParse(f *testing.F) {
 		"http://[::1%25lo]:80/", "://", "http://a:b:c", "http://%", "http://db/#&&", "http://a@b@c/", "redis://db:6379", "http://db#header=%3a", ",",
 		"http:/u:p@h/", "u:p@tcp(db)/x", "host=db password=p", "redis:6379,password=p", "http://db/#token=p", "http://u:1?p@h/", "http://%ff:1/",
 		"unix:@p", "unix://@p", "unix://u:p@/x", "tcp://db", "grpc://$(p):1", "http://db/#header=Host:p/", "http://db/#status=p", "p://db/",
-		"dns:///p", "dns://u:p@h/n?q", "mongodb://u:p@a:1/db?x=y", "amqps://u:p@h/v", "kafka://u:p@h", "nats://p@h",
+		"dns:///p", "dns://u:p@h/n?q", "mongodb://u:p@a:1/db?x=y", "amqps://u:p@h/v", "grpcs://h:1/s#status=p&insecure", "http://h/#json=/p~0=q&contains=p", "kafka://u:p@h", "nats://p@h",
 	} {
 		f.Add(s, "x", uint(len(s)))
 	}
