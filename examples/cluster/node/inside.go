@@ -59,7 +59,7 @@ func makeMounts(dir string) error {
 	if err := unix.Mount(filepath.Join(dir, "log"), "/var/log", "", unix.MS_BIND, ""); err != nil {
 		return fmt.Errorf("cannot mount /var/log: %w", err)
 	}
-	return os.Mkdir("/var/lib/kubelet", 0o755)
+	return os.MkdirAll("/var/lib/kubelet/manifests", 0o755)
 }
 
 // pretendSysctls mounts files with the values that the kubelet wants over those sysctls
