@@ -52,8 +52,10 @@ func istio() kind {
 			if carry {
 				logged := s.logReadiness(agent)
 				return []server{
-					{port: 15020, handler: logged}, {port: 15021, handler: logged},
-					{port: 15001, when: atReady, carry: outbound}, {port: 15006, when: atReady, carry: inbound},
+					{port: 15020, handler: logged},
+					{port: 15021, handler: logged},
+					{port: 15001, when: atReady, carry: outbound},
+					{port: 15006, when: atReady, carry: inbound},
 				}
 			}
 			return []server{{port: 15020, handler: agent}, {port: 15021, when: atReady, handler: envoy}}
