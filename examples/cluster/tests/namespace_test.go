@@ -84,9 +84,10 @@ func (n *namespace) logs(pod string, options corev1.PodLogOptions) (string, erro
 	return string(text), err
 }
 
-// waitForLog waits until the log of a container, which runs, has a line with this text.
+// waitForLog waits until the log of a container has a line with this text.
 func (n *namespace) waitForLog(pod, container, text string) {
 	n.Helper()
+	n.eventually(container+" in "+pod+" has started", func() bool { return n.status(pod, container).ContainerID != "" })
 	ctx, cancel := context.WithTimeout(n.Context(), patience)
 	defer cancel()
 	options := &corev1.PodLogOptions{Container: container, Follow: true}
