@@ -127,5 +127,5 @@ func (n *namespace) dump() {
 			}
 		}
 	}
-	n.Logf("the kubelet\n%s", cluster.Log("kubelet", 20))
+	n.Logf("the kubelet\n%s", cluster.Log("kubelet", n.name, 20))
 }
