@@ -160,29 +160,6 @@ func (c *Cluster) Stop() error {
 	return c.err
 }
 
-// Kubectl returns a command that runs kubectl with these arguments.
-func (c *Cluster) Kubectl(args ...string) *exec.Cmd {
-	cmd := exec.Command(c.kube, append([]string{"kubectl"}, args...)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.dir, "cache"))
-	return cmd
-}
-
-// Log returns the last n lines with a word, such as a namespace, of a part's log, such as
-// kubelet's.
-func (c *Cluster) Log(part, word string, n int) string {
-	text, err := os.ReadFile(filepath.Join(c.dir, "log", part+".log"))
-	if err != nil {
-		return err.Error()
-	}
-	var found []byte
-	for line := range bytes.Lines(text) {
-		if bytes.Contains(line, []byte(word)) {
-			found = append(found, line...)
-		}
-	}
-	return lastLines(found, n)
-}
-
 // awaitReady waits until pods can be made: the node is ready and the default service
 // account is there.
 func (c *Cluster) awaitReady(ctx context.Context) error {

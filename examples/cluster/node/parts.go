@@ -77,9 +77,9 @@ func (p *parts) start(name, program string, args ...string) error {
 		return fmt.Errorf("cannot start %s: %w", name, err)
 	}
 	go func() {
-		err := cmd.Wait()
+		_ = cmd.Wait()
 		text, _ := os.ReadFile(log.Name())
-		p.ended <- fmt.Errorf("%s has ended: %v\n%s", name, err, lastLines(text, 10))
+		p.ended <- fmt.Errorf("%s has ended: %s\n%s", name, cmd.ProcessState, lastLines(text, 10))
 	}()
 	return nil
 }
