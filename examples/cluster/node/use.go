@@ -2,9 +2,11 @@ package node
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 )
 
 // Kubectl returns a command that runs kubectl with these arguments.
@@ -28,4 +30,10 @@ func (c *Cluster) Log(part, word string, n int) string {
 		}
 	}
 	return lastLines(found, n)
+}
+
+// Path returns where this process finds a file of the node, whose mounts are its own.
+func (c *Cluster) Path(file string) (string, error) {
+	init, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.keeper.Process.Pid))
+	return "/proc/" + strings.TrimSpace(string(init)) + "/root" + file, err
 }
