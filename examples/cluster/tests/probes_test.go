@@ -89,8 +89,8 @@ func TestExecProbes(t *testing.T) {
 			n.create(pod)
 			n.waitForLog("p", "istio-proxy", "listens")
 			if flag == "--wait" {
-				n.eventually("the probe has failed", func() bool {
-					return strings.Contains(n.kubectl("get", "events"), gaveUp)
+				n.eventually("the probe has failed", func() bool { // the rest is in kubectl describe
+					return strings.Contains(n.kubectl("get", "events"), logWaiting) && strings.Contains(n.kubectl("describe", "pod", "p"), gaveUp)
 				})
 				if n.status("p", "app").Ready {
 					t.Error("the container is ready before its sidecar")
