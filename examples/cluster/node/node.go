@@ -59,7 +59,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{dir: dir, kube: filepath.Join(dir, "kube"), Kubeconfig: filepath.Join(dir, "kubeconfig"), ended: make(chan struct{})}
-	if err := c.start(module, kube); err != nil {
+	if err := c.start(module, kube, options.Version); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 }
 
 // start writes what the node reads, and starts its keeper.
-func (c *Cluster) start(module, kube string) error {
+func (c *Cluster) start(module, kube, version string) error {
 	if err := os.Symlink(kube, c.kube); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (c *Cluster) start(module, kube string) error {
 		return err
 	}
 	defer api.Close()
-	if err := writeConfig(c.dir, listener.Addr().String()); err != nil {
+	if err := writeConfig(c.dir, listener.Addr().String(), version); err != nil {
 		return err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
