@@ -1,0 +1,30 @@
+package node
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+)
+
+// Packages are the Debian packages that a cluster needs.
+const Packages = "busybox-static containerd containernetworking-plugins etcd-server iproute2 iptables redis-server redis-tools runc"
+
+// Missing returns what this machine lacks for a cluster.
+func Missing() []string {
+	var missing []string
+	if runtime.GOOS != "linux" {
+		missing = append(missing, "Linux")
+	}
+	if os.Getuid() != 0 {
+		missing = append(missing, "root")
+	}
+	for _, program := range []string{
+		"busybox", "containerd", "ctr", "etcd", "go", "ip", "iptables-restore", "ldd", "redis-cli", "redis-server", "runc",
+		"/usr/lib/cni/bridge", "/usr/lib/cni/host-local", "/usr/lib/cni/loopback", "/usr/lib/cni/portmap",
+	} {
+		if _, err := exec.LookPath(program); err != nil {
+			missing = append(missing, program)
+		}
+	}
+	return missing
+}
