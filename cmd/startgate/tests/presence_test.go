@@ -179,7 +179,7 @@ func TestInjectedOthers(t *testing.T) {
 func TestInjectedHint(t *testing.T) {
 	t.Parallel()
 	enterNetwork(t)
-	p := startDate(t, []string{`SIDECAR_STATUS={"containers":["istio-proxy"]}`, inVain})
+	p := startDate(t, []string{injectedStatus, inVain})
 	p.waitsInVain()
 	p.logHas("istio was injected, and does not listen yet: see kubectl describe pod, and the log of its container")
 	p.logHasNot("probably not injected")
