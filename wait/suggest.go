@@ -114,7 +114,7 @@ func (v vocabulary) form(name string) string {
 
 // formOfPort returns the form of the scheme whose default port this is, or of tcp.
 func formOfPort(port string) string {
-	for _, name := range []string{"http", "https", "redis", "postgres", "mysql"} {
+	for _, name := range []string{"http", "https", "redis", "postgres", "mysql", "mongodb", "kafka", "amqp", "amqps", "nats", "memcached"} {
 		if schemes[name].port == port {
 			return schemes[name].form(name)
 		}

@@ -49,17 +49,25 @@ type scheme struct {
 
 // schemes holds all URL schemes.
 var schemes = map[string]scheme{
-	"http":     {port: "80", options: []string{"status", "header", "body"}, prober: newHTTP},
-	"https":    {port: "443", options: []string{"status", "header", "body", "ca", "insecure"}, prober: newHTTP},
-	"tcp":      {prober: newTCP},
-	"unix":     {path: true, prober: newTCP},
-	"redis":    {port: "6379", prober: newRedis},
-	"rediss":   {port: "6379", options: []string{"ca", "insecure"}, prober: newRedis},
-	"postgres": {port: "5432", prober: newPostgres},
-	"mysql":    {port: "3306", prober: newMySQL},
-	"grpc":     {prober: newGRPC},
-	"grpcs":    {options: []string{"ca", "insecure"}, prober: newGRPC},
-	"file":     {path: true, options: []string{"empty"}, prober: newFile},
+	"http":      {port: "80", options: []string{"status", "header", "body", "contains", "json"}, prober: newHTTP},
+	"https":     {port: "443", options: []string{"status", "header", "body", "contains", "json", "ca", "insecure"}, prober: newHTTP},
+	"tcp":       {prober: newTCP},
+	"unix":      {path: true, prober: newTCP},
+	"redis":     {port: "6379", prober: newRedis},
+	"rediss":    {port: "6379", options: []string{"ca", "insecure"}, prober: newRedis},
+	"postgres":  {port: "5432", prober: newPostgres},
+	"mysql":     {port: "3306", prober: newMySQL},
+	"mongodb":   {port: "27017", prober: newMongoDB},
+	"kafka":     {port: "9092", prober: newKafka},
+	"kafkas":    {port: "9092", options: []string{"ca", "insecure"}, prober: newKafka},
+	"amqp":      {port: "5672", prober: newAMQP},
+	"amqps":     {port: "5671", options: []string{"ca", "insecure"}, prober: newAMQP},
+	"nats":      {port: "4222", prober: newNATS},
+	"memcached": {port: "11211", prober: newMemcached},
+	"grpc":      {options: []string{"status"}, prober: newGRPC},
+	"grpcs":     {options: []string{"status", "ca", "insecure"}, prober: newGRPC},
+	"dns":       {prober: newDNS},
+	"file":      {path: true, options: []string{"empty"}, prober: newFile},
 }
 
 // Parse makes a target from the name of a sidecar (see [Sidecars]) or from a URL. This is
@@ -73,7 +81,14 @@ var schemes = map[string]scheme{
 //	redis://HOST[:6379]       PING gets a reply (also rediss, with TLS)
 //	postgres://HOST[:5432]    a startup message gets a reply that PQping accepts
 //	mysql://HOST[:3306]       the server sends its greeting
+//	mongodb://HOST[:27017]    hello is answered by a primary, a secondary, a mongos or a
+//	                          server that is in no replica set
+//	kafka://HOST[:9092]       ApiVersions gets a response (also kafkas, with TLS)
+//	amqp://HOST[:5672]        the broker sends Connection.Start (also amqps, with TLS; 5671)
+//	nats://HOST[:4222]        the server sends INFO
+//	memcached://HOST[:11211]  the server says its version
 //	grpc://HOST:PORT/SERVICE  grpc.health.v1 says SERVING (also grpcs, with TLS)
+//	dns:///NAME               the system's resolver gives an address
 //	file:///PATH              the file exists and is not empty
 //
 // The fragment holds options, joined by "&", with percent-encoded values. It is never sent.
@@ -82,8 +97,16 @@ var schemes = map[string]scheme{
 //	status=N or status=N-M    the statuses to accept instead of 200; may be repeated
 //	header=Name:value         a header to send; may be repeated
 //	body=TEXT                 the body that an accepted answer must have
+//	contains=TEXT             a text that it must contain; may be repeated
+//	json=/POINTER=VALUE       a value that it must have (RFC 6901): a string, a number, true,
+//	                          false or null; may be repeated
 //
-// Options of https, rediss and grpcs:
+// The option of grpc and grpcs:
+//
+//	status=NAME or status=N   a gRPC status, such as UNIMPLEMENTED or 12, to accept beside
+//	                          SERVING; may be repeated
+//
+// Options of https, rediss, kafkas, amqps and grpcs:
 //
 //	ca=/PATH                  a file of PEM certificates to trust instead of the system's;
 //	                          Parse reads it

@@ -67,13 +67,13 @@ func (f *metricsFiles) writePeriodically() {
 func (f *metricsFiles) writeAll() {
 	for _, file := range f.names {
 		if err := f.writeTo(file); err != nil {
-			f.warn(file, fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
+			f.warnOnce(file, fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
 		}
 	}
 }
 
-// warn logs a warning, but not the same one again.
-func (f *metricsFiles) warn(file, text string) {
+// warnOnce logs a warning, but not the same one again.
+func (f *metricsFiles) warnOnce(file, text string) {
 	if f.warned[file] != text {
 		f.warned[file] = text
 		f.log.warn(eventWarning, text)

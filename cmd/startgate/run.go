@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/startgate/startgate/exec"
@@ -154,15 +153,9 @@ func (g *gate) prepare() error {
 	return err
 }
 
-// warn logs warnings, each in one line: the lines of a manifest that --check prints with one
-// are left out.
 func (g *gate) warn(notes []string) {
 	for _, note := range notes {
-		text, lines, _ := strings.Cut(note, ":\n")
-		if lines != "" {
-			text += " the lines that startgate --check prints"
-		}
-		g.log.warn(eventWarning, text)
+		g.log.warn(eventWarning, note)
 	}
 }
 
