@@ -222,7 +222,7 @@ func TestQuitPortDoesNotListen(t *testing.T) {
 			p.startedAt()
 			p.logHas("level=WARN", "cloudsql did not accept the shutdown request: POST http://localhost:9091/quitquitquit: connection refused", `hint="Start the Cloud SQL Auth Proxy with --quitquitquit`)
 			p.logHasNot("gone already")
-			if found := filterByREADME(t, p.log.String()); found != "" {
+			if found := filterByREADME(t, "app", p.log.String()); found != "" {
 				t.Errorf("the README's filter takes this for the application's:\n%s", found)
 			}
 		})

@@ -14,9 +14,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// injectedStatus is the annotation of a pod with a classic sidecar.
-const injectedStatus = `SIDECAR_STATUS={"containers":["istio-proxy"]}`
-
 // logComesLate is what the log has while startgate waits for such a sidecar.
 const logComesLate = "event=quit_waiting target=istio"
 
