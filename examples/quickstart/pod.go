@@ -26,15 +26,16 @@ sees at once when Envoy opens port %[2]d.
 `
 
 const after = `
-Without startgate the application failed. With startgate it started %d ms after the
-sidecar was ready, in the same process.`
-
-const noSetting = ` It needed no setting: startgate waits for
-Istio's sidecar (http://localhost:15020/healthz/ready) unless you name something else.
+Without startgate the application failed.
+With startgate it started %d ms after the sidecar was ready, in the same process.
 `
 
-const aSetting = ` With Istio it needs no setting: startgate
-waits for http://localhost:15020/healthz/ready unless you name something else.
+const noSetting = `It needed no setting: startgate waits for Istio's sidecar (http://localhost:15020/healthz/ready)
+unless you name something else.
+`
+
+const aSetting = `With Istio it needs no setting: startgate waits for
+http://localhost:15020/healthz/ready unless you name something else.
 `
 
 const next = `

@@ -72,8 +72,9 @@ var (
 	logAttr = regexp.MustCompile(`(\S+?)=("(?:[^"\\]|\\.)*"|\S+)`)
 )
 
-// shown are the attributes that tell something more to who sees this for the first time.
-var shown = []string{"answer", "timeout", "elapsed", "hint"}
+// shown are the attributes that tell something more to who sees this for the first time. The
+// times are in front of the lines.
+var shown = []string{"timeout", "hint"}
 
 // attribute returns who wrote a line, startgate or the application that it became, and the
 // line in plain words.
