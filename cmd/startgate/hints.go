@@ -96,7 +96,8 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 	if s.injection == unknownInjection && isIstio(s.target) {
 		cure = "Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
 	}
-	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
+	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected " +
+		"(or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
 		cure + ". " + s.target.Sidecar.RefusedHint, anchorNotInjected}
 }
 
