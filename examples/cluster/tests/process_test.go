@@ -32,7 +32,7 @@ func (n *namespace) pid(pod, container string) (int, error) {
 		return 0, err
 	}
 	for _, pid := range processes {
-		if isFirst(pid) {
+		if len(processes) == 1 || isFirst(pid) {
 			return pid, nil
 		}
 	}
