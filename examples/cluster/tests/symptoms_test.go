@@ -26,21 +26,28 @@ func (n *namespace) eventuallyShows(texts []string, command ...string) {
 	})
 }
 
-// A container that exits with a code of startgate's own, and is restarted.
+// A container that exits with a code of startgate's own, and is restarted. Between two tries it
+// is Error at first, and CrashLoopBackOff from the kubelet's next look at the pod on.
 func TestSymptomCrashLoop(t *testing.T) {
-	for code, change := range map[string]func(*corev1.Pod){
-		"124": settings("STARTGATE_TIMEOUT=1s"),
-		"125": settings("STARTGATE_TIMEOUT=1"),
-		"126": program("/tmp"),
-		"127": program("/missing"),
+	for code, test := range map[string]struct {
+		change func(*corev1.Pod)
+		docs   string
+	}{
+		"124": {settings("STARTGATE_TIMEOUT=1s"), "the-sidecar-is-not-ready"},
+		"125": {settings("STARTGATE_TIMEOUT=1"), "code-125"},
+		"126": {program("/tmp"), "code-126-or-127"},
+		"127": {program("/missing"), "code-126-or-127"},
 	} {
 		t.Run(code, func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			n.create(aPod("p", "echo works", neverReady, restart(corev1.RestartPolicyAlways), change))
-			n.eventuallyShows([]string{"CrashLoopBackOff"}, "get", "pod", "p")
+			n.create(aPod("p", "echo works", neverReady, restart(corev1.RestartPolicyAlways), test.change))
+			n.eventually("the kubelet backs off", func() bool {
+				waiting := n.status("p", "app").State.Waiting
+				return waiting != nil && waiting.Reason == "CrashLoopBackOff"
+			})
 			n.eventuallyShows([]string{"Back-off restarting failed container"}, "get", "events")
-			n.eventuallyShows([]string{"CrashLoopBackOff", "Exit Code:    " + code, "startgate: ", "github.com/startgate/startgate#code-"}, "describe", "pod", "p")
+			n.eventuallyShows([]string{"Exit Code:    " + code, "startgate: ", "https://github.com/startgate/startgate#" + test.docs}, "describe", "pod", "p")
 		})
 	}
 }
@@ -82,7 +89,7 @@ func TestSymptomProbes(t *testing.T) {
 // containers depends on whether the injector's own comes before it.
 func TestSymptomInitContainer(t *testing.T) {
 	first := corev1.Container{
-		Name: "first", Image: "registry.example/startgate:1", Command: []string{"/startgate", "--wait"}, Env: []corev1.EnvVar{statusFromAnnotation},
+		Name: "first", Image: "registry.example/startgate:1", Command: []string{"/startgate", "--wait"},
 	}
 	redirect := corev1.Container{
 		Name: "istio-init", Image: "localhost/istio-init:1", Command: []string{"sh", "/istio-init.sh"},
@@ -94,7 +101,8 @@ func TestSymptomInitContainer(t *testing.T) {
 	}{
 		"Init:0/2": {aPod("p", "echo works", annotated(redirected), func(pod *corev1.Pod) {
 			pod.Spec.InitContainers = []corev1.Container{first}
-		}), "hint="},
+			pod.Spec.InitContainers[0].Env = pod.Spec.Containers[0].Env
+		}), "In an init container it never will"},
 		"Init:1/2": {aPod("p", "echo works", notInjected, func(pod *corev1.Pod) {
 			pod.Annotations["sidecar.istio.io/status"] = `{"initContainers":["istio-init"],"containers":["istio-proxy"]}`
 			pod.Spec.InitContainers = []corev1.Container{redirect, first}
@@ -134,21 +142,26 @@ func TestTroubleshootingCommands(t *testing.T) {
 	if len(commands) != 4 {
 		t.Fatalf("the README has %d commands: %q", len(commands), commands)
 	}
-	run := func(command, pod string, status string) string {
-		return incident{namespace: n}.shell("(" + strings.ReplaceAll(strings.Split(command, " #")[0], "POD", pod) + "); test $? = " + status)
+	run := func(command, pod string) string {
+		command, _, _ = strings.Cut(command, "#")
+		return incident{namespace: n}.shell(strings.ReplaceAll(command, "POD", pod))
 	}
 	n.create(aPod("waits", "echo works", neverReady))
 	n.untilReleasable("waits", "app")
-	if out := run(commands[0], "waits", "1"); !strings.Contains(out, "istio") {
+	n.waitForLog("waits", "istio-proxy", "listens")
+	if out := run(strings.Replace(commands[0], "#", "|| test $? = 124 #", 1), "waits"); !strings.Contains(out, "503") {
 		t.Errorf("%s printed\n%s", commands[0], out)
 	}
-	if out := run(commands[3], "waits", "0"); !strings.Contains(out, "released") {
+	if out := run(commands[3], "waits"); !strings.Contains(out, "released") {
 		t.Errorf("%s printed\n%s", commands[3], out)
 	}
 	n.create(aPod("gives-up", "echo works", neverReady, settings("STARTGATE_TIMEOUT=1s"), restart(corev1.RestartPolicyAlways)))
-	n.waitForEnds("gives-up", "app", 2)
+	n.eventually("the kubelet backs off", func() bool {
+		status := n.status("gives-up", "app")
+		return status.RestartCount > 0 && status.State.Waiting != nil
+	})
 	for _, command := range commands[1:3] {
-		if out := run(command, "gives-up", "0"); !strings.Contains(out, gaveUp) {
+		if out := run(command, "gives-up"); !strings.Contains(out, gaveUp) {
 			t.Errorf("%s printed\n%s", command, out)
 		}
 	}
