@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
+	"io/fs"
+	"os"
 	"time"
 
 	"github.com/startgate/startgate/wait"
@@ -79,6 +82,19 @@ type waitState struct {
 // it into pods, and does not listen where there is no pod.
 func (s waitState) isMeshOutsidePod() bool {
 	return s.outsidePod && s.last.Outcome == wait.Refused && isInjectable(s.target) && s.target.Sidecar.Mesh
+}
+
+// envInPod is a variable that the kubelet sets in every container, except in a static pod that
+// it starts before it has read the Services.
+const envInPod = "KUBERNETES_SERVICE_HOST"
+
+// isOutsidePod reports whether this is seen not to be a pod: there is neither the variable
+// nor the file of the termination message.
+func isOutsidePod() bool {
+	if os.Getenv(envInPod) != "" {
+		return false
+	}
+	return errors.Is(within(func() error { _, err := os.Lstat(terminationLog); return err }), fs.ErrNotExist)
 }
 
 // hints are asked in this order for what may be the cause, and what to do about it.

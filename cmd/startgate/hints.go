@@ -101,9 +101,6 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 		cure + ". " + s.target.Sidecar.RefusedHint, anchorNotInjected}
 }
 
-// envInPod is a variable that the kubelet sets in every container.
-const envInPod = "KUBERNETES_SERVICE_HOST"
-
 // hintSidecar is what the table of sidecars says.
 func hintSidecar(_ context.Context, s waitState) hint {
 	switch {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"os"
 	"sync"
 	"time"
 
@@ -28,13 +27,14 @@ type progress struct {
 
 // state returns the wait as it is now.
 func (p *progress) state() waitState {
+	outside := isOutsidePod()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	in := unknownInjection
 	if isSidecar(p.target, p.plan.subject) {
 		in = p.plan.injection
 	}
-	return waitState{p.target, p.last, p.answered, in, os.Getenv(envInPod) == ""}
+	return waitState{p.target, p.last, p.answered, in, outside}
 }
 
 // observe logs a change of the answer's kind, and every probe at debug.

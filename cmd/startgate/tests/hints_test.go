@@ -301,6 +301,24 @@ func TestHintNotInAPod(t *testing.T) {
 	}
 }
 
+// The kubelet may start a static pod before it has read the Services: the variable is not set
+// then, and the file of the termination message is there all the same.
+func TestHintInAStaticPod(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "unshare", "mount")
+	t.Parallel()
+	enterNetwork(t)
+	setUp(t, outbound)
+	script := inContainer + `unset KUBERNETES_SERVICE_HOST; exec "$1" -- true`
+	p := start(t, command([]string{"WAIT_FOR=istio"}, "unshare", "--mount", "sh", "-c", script, "sh", binary))
+	p.untilLog("elapsed=2s")
+	if log := p.log.String(); strings.Contains(log, "not a pod") {
+		t.Errorf("a pod gets the hint that it is none:\n%s", log)
+	}
+	p.send(syscall.SIGTERM)
+	p.ends(143)
+}
+
 // Marked secrets, in every place that takes one, are in no output.
 func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
