@@ -3,13 +3,10 @@ package tests
 // startgate sees that it runs in a pod, whatever the pod leaves out.
 
 import (
-	"encoding/json"
-	"os"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 func noServiceLinks(pod *corev1.Pod) { no := false; pod.Spec.EnableServiceLinks = &no }
@@ -56,18 +53,6 @@ func TestInStaticPod(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	pod := aPod("static", "echo works", notInjected, unset, settings("STARTGATE_WAIT_FOR=linkerd"))
-	pod.TypeMeta, pod.Namespace = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, n.name
-	manifest, err := json.Marshal(pod)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file, err := cluster.Path("/var/lib/kubelet/manifests/" + n.name + ".json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(file, manifest, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	defer os.Remove(file)
+	n.createStatic(pod)
 	n.checkInPod("static-node")
 }

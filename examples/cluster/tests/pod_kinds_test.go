@@ -65,16 +65,6 @@ func TestShareProcessNamespace(t *testing.T) {
 // Under the restricted Pod Security Standard and on a read-only root startgate waits,
 // supervises, asks the sidecar to shut down and leaves its message.
 func TestRestricted(t *testing.T) {
-	restricted := func(pod *corev1.Pod) {
-		yes, no := true, false
-		pod.Spec.SecurityContext = &corev1.PodSecurityContext{
-			RunAsNonRoot: &yes, SeccompProfile: &corev1.SeccompProfile{Type: corev1.SeccompProfileTypeRuntimeDefault},
-		}
-		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{
-			AllowPrivilegeEscalation: &no, ReadOnlyRootFilesystem: &yes,
-			Capabilities: &corev1.Capabilities{Drop: []corev1.Capability{"ALL"}},
-		}
-	}
 	for name, test := range map[string]struct {
 		script string
 		more   func(*corev1.Pod)
@@ -165,18 +155,25 @@ func TestStaticPod(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	pod := aPod("static", "echo works", notInjected)
+	n.createStatic(pod)
+	n.waitForPhase("static-node", corev1.PodSucceeded)
+}
+
+// createStatic makes a static pod, whose name has the node's at its end. It goes away with the
+// test.
+func (n *namespace) createStatic(pod *corev1.Pod) {
+	n.Helper()
 	pod.TypeMeta, pod.Namespace = metav1.TypeMeta{APIVersion: "v1", Kind: "Pod"}, n.name
 	manifest, err := json.Marshal(pod)
 	if err != nil {
-		t.Fatal(err)
+		n.Fatal(err)
 	}
 	file, err := cluster.Path("/var/lib/kubelet/manifests/" + n.name + ".json")
 	if err != nil {
-		t.Fatal(err)
+		n.Fatal(err)
 	}
 	if err := os.WriteFile(file, manifest, 0o644); err != nil {
-		t.Fatal(err)
+		n.Fatal(err)
 	}
-	defer os.Remove(file)
-	n.waitForPhase("static-node", corev1.PodSucceeded)
+	n.Cleanup(func() { _ = os.Remove(file) })
 }

@@ -115,7 +115,6 @@ func TestSymptomInitContainer(t *testing.T) {
 			n.waitForLog("p", "first", "elapsed=10s")
 			n.eventuallyShows([]string{shows}, "get", "pod", "p")
 			log := n.log("p", "first")
-			t.Log(log)
 			if !strings.Contains(log, test.says) || !strings.Contains(log, "#an-init-container-that-waits") || !strings.Contains(log, "connection refused") {
 				t.Errorf("no %q:\n%s", test.says, log)
 			}
