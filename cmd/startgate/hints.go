@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"net"
-	"net/http"
 	"strings"
 	"syscall"
 
@@ -125,7 +123,7 @@ func hintDapr(_ context.Context, s waitState) hint {
 }
 
 func hintFile(_ context.Context, s waitState) hint {
-	if s.target.Held() {
+	if s.last.Outcome != wait.Refused && (s.target.Held() || isDeadFileSystem(s.last.Err)) {
 		return hint{"The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log", anchorHeld}
 	}
 	isDenied := errors.Is(s.last.Err, fs.ErrPermission)
@@ -148,6 +146,12 @@ func hintFile(_ context.Context, s waitState) hint {
 	return hint{text, anchorFile}
 }
 
+// isDeadFileSystem reports whether err is what the kernel says of a volume whose driver has
+// died (FUSE) or whose server has lost it (NFS).
+func isDeadFileSystem(err error) bool {
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE)
+}
+
 func hintRefused(_ context.Context, s waitState) hint {
 	if s.last.Outcome != wait.Refused {
 		return hint{}
@@ -160,32 +164,6 @@ func hintRefused(_ context.Context, s waitState) hint {
 		text = "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
 	}
 	return hint{text, anchorRefused}
-}
-
-// hintTLS is for a server that speaks TLS and is asked without. It does not give an answer
-// of the target's protocol, except for web servers, which answer 400.
-func hintTLS(ctx context.Context, s waitState) hint {
-	var status wait.StatusError
-	errors.As(s.last.Err, &status)
-	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && status != http.StatusBadRequest {
-		return hint{}
-	}
-	instead := s.target.AskTLS(ctx)
-	if instead == "" {
-		return hint{}
-	}
-	return hint{"The server speaks TLS: write " + instead, anchorTLS}
-}
-
-// hintDropped is for a proxy that accepts a connection in the place of a server that
-// does not answer.
-func hintDropped(_ context.Context, s waitState) hint {
-	isReset := errors.Is(s.last.Err, syscall.ECONNRESET) || errors.Is(s.last.Err, syscall.EPIPE)
-	if s.last.Reach() != wait.Connected || s.last.Outcome != wait.Timeout && !isReset && !errors.Is(s.last.Err, io.EOF) {
-		return hint{}
-	}
-	return hint{"The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place. " +
-		"Is the server running, and does the mesh let this pod reach it?", anchorDropped}
 }
 
 // hintNotFound says what a program that cannot be found may have been meant to be.

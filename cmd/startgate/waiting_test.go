@@ -67,3 +67,17 @@ func TestProgressBeforeTheFirstAnswer(t *testing.T) {
 		}
 	})
 }
+
+// In text a count of probes that timed out once had the key of the setting: timeout=5.
+func TestCountsHaveKeysOfTheirOwn(t *testing.T) {
+	var probes wait.Counts
+	for i := range probes {
+		probes[i] = 1
+	}
+	attrs := targetStats{name: "redis", probes: probes}.attrs()
+	for i := 0; i < len(attrs); i += 2 {
+		if attrs[i] == "timeout" {
+			t.Errorf("the key timeout, which is the setting, has %v", attrs[i+1])
+		}
+	}
+}
