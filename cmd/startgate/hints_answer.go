@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"syscall"
 
@@ -52,8 +53,10 @@ func hintAnswer(_ context.Context, s waitState) hint {
 	return hint{"The server answers, and is not ready by what it says: see the server's log, and whether the port is right", anchorServer}
 }
 
-// isTLSFault reports whether the two sides did not agree about TLS.
+// isTLSFault reports whether the two sides did not agree about TLS, or the server about the
+// certificate that it did not get (an alert, which is package net's remote error).
 func isTLSFault(err error) bool {
+	var op *net.OpError
 	return errors.As(err, new(*tls.CertificateVerificationError)) || errors.As(err, new(tls.RecordHeaderError)) ||
-		errors.As(err, new(tls.AlertError))
+		errors.As(err, &op) && op.Op == "remote error"
 }

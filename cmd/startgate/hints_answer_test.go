@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -29,6 +30,7 @@ func TestHintOfAnAnswer(t *testing.T) {
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Detail: "not a Redis answer"}, "see the server's log, and whether the port is right", anchorServer},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: untrusted}, "", anchorTLS},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: tls.RecordHeaderError{}}, "", anchorTLS},
+		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: &net.OpError{Op: "remote error", Err: tls.AlertError(116)}}, "", anchorTLS},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Ready}, "", ""},
 	} {
 		got := hintOfAnswer(t, test.target, test.last)
