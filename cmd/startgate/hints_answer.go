@@ -50,7 +50,7 @@ func hintAnswer(_ context.Context, s waitState) hint {
 	case errors.As(s.last.Err, &status) && status < http.StatusInternalServerError:
 		return hint{fmt.Sprintf("The server answers with another status: is the path right? To take %d as ready, write #status=%[1]d after the URL", int(status)), anchorServer}
 	}
-	return hint{"The server answers, and is not ready by what it says: see the server's log, and whether the port is right", anchorServer}
+	return hint{"This is not the answer that is waited for: see the server's log, and whether the port is right", anchorServer}
 }
 
 // isTLSFault reports whether the two sides did not agree about TLS, or the server about the

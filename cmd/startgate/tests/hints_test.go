@@ -199,6 +199,12 @@ func TestHints(t *testing.T) {
 			[]string{"redis://10.255.255.1 not ready after", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
 		},
 		{
+			"a page that a web server does not have", "",
+			func(t *testing.T) { answer(t, dropped, status(404, "")) },
+			[]string{"WAIT_FOR=http://" + dropped + "/up"},
+			[]string{"status 404", `hint="The server answers with another status: is the path right? To take 404 as ready, write #status=404 after the URL"`, docs("the-server-is-not-ready")},
+		},
+		{
 			"a dependency that speaks TLS", "",
 			func(t *testing.T) { serveTLS(t, dropped) },
 			[]string{"WAIT_FOR=redis://" + dropped},
