@@ -31,6 +31,8 @@ const (
 	anchorFailed        = "code-125"
 	anchorNotRun        = "code-126-or-127"
 	anchorStopped       = "code-143-instead-of-124"
+	anchorSlow          = "a-slow-start-without-a-mesh"
+	anchorProxyUser     = "uid-1337"
 	anchorServer        = "the-server-is-not-ready"
 )
 

@@ -66,10 +66,11 @@ func hintNotInjected(ctx context.Context, s waitState) hint {
 		return hint{s.target.Name + doesNotListen + s.target.Sidecar.RefusedHint, anchorNotReady}
 	case s.injection == injected:
 		return hint{s.target.Name + doesNotListen +
-			"In an init container it never will: the kubelet starts a classic sidecar after all init containers. " +
-			s.target.Sidecar.RefusedHint, anchorInitContainer}
+			"In an init container it never will: the kubelet starts a classic sidecar after all init containers", anchorInitContainer}
 	case s.target.Sidecar.Mesh:
 		return hintNoMesh(ctx, s)
+	case s.injection == unknownInjection && s.outsidePod:
+		return hintOutsidePod
 	case s.injection == unknownInjection:
 		return hint{s.target.Name + " may not be injected: then the pod has no " + s.target.Sidecar.Injected + ". " +
 			s.target.Sidecar.RefusedHint, anchorNotInjected}
@@ -88,16 +89,18 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 			"where the wait cannot end: see kubectl describe pod", anchorInitContainer}
 	}
 	if s.outsidePod {
-		return hint{"This is not a pod: " + envInPod + " is not set. On a laptop, in CI or with compose, set " + envWaitFor + "=none", anchorNotInPod}
+		return hintOutsidePod
 	}
-	cure := "Set " + envWaitFor + "=none where it never is"
-	if s.injection == unknownInjection && isIstio(s.target) {
-		cure = "Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
-	}
-	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected " +
+	text := "Nothing listens and nothing is redirected: the pod is probably not injected " +
 		"(or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
-		cure + ". " + s.target.Sidecar.RefusedHint, anchorNotInjected}
+		"Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
+	if !isIstio(s.target) { // Istio's second port refuses too, so that its first has moved is no reason
+		text += ". " + s.target.Sidecar.RefusedHint
+	}
+	return hint{text, anchorNotInjected}
 }
+
+var hintOutsidePod = hint{"This is not a pod: " + envInPod + " is not set. On a laptop, in CI or with compose, set " + envWaitFor + "=none", anchorNotInPod}
 
 // envInPod is a variable that the kubelet sets in every container.
 const envInPod = "KUBERNETES_SERVICE_HOST"
