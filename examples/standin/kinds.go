@@ -3,7 +3,9 @@ package main
 import (
 	"flag"
 	"fmt"
+	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 )
@@ -22,23 +24,60 @@ type server struct {
 	port    int
 	when    moment // from which on it listens
 	handler http.Handler
+	carry   func(*net.TCPConn) (net.Conn, error) // instead: connects to where it carries the bytes
 }
+
+// notReady is what Istio's agent says while Envoy is not ready.
+const notReady = "Envoy proxy is NOT ready: config not received from XDS server"
 
 // istio plays Istio's agent and its Envoy: the agent answers 503 on 15020 until Envoy is
 // ready, and Envoy listens on 15021 from then on.
+// With --carry Envoy listens on 15021 from the start and hands the requests to the agent,
+// which writes its log; when Envoy is ready it carries what the pod's redirect sends to
+// 15001 and 15006.
 // (istio/istio: pilot/cmd/pilot-agent/status/server.go)
 func istio() kind {
+	var carry bool
 	return kind{
 		name: "istio",
+		flags: func(flags *flag.FlagSet) {
+			flags.BoolVar(&carry, "carry", false, "carry the pod's traffic")
+		},
 		servers: func(s *sidecar) []server {
 			agent := http.NewServeMux()
-			agent.HandleFunc("GET /healthz/ready", s.ready("Envoy proxy is NOT ready: config not received from XDS server"))
+			agent.HandleFunc("GET /healthz/ready", s.ready(notReady))
 			agent.HandleFunc("POST /quitquitquit", s.quit("OK"))
 			envoy := http.NewServeMux()
 			envoy.HandleFunc("GET /healthz/ready", s.ready(""))
-			return []server{{15020, atStart, agent}, {15021, atReady, envoy}}
+			if carry {
+				logged := s.logReadiness(agent)
+				return []server{
+					{port: 15020, handler: logged},
+					{port: 15021, handler: logged},
+					{port: 15001, when: atReady, carry: outbound},
+					{port: 15006, when: atReady, carry: inbound},
+				}
+			}
+			return []server{{port: 15020, handler: agent}, {port: 15021, when: atReady, handler: envoy}}
 		},
 	}
+}
+
+// logReadiness writes what Istio's agent writes when it is asked: each time that Envoy is
+// not ready, and once that it is.
+func (s *sidecar) logReadiness(agent http.Handler) http.Handler {
+	var once sync.Once
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method == http.MethodGet {
+			select {
+			case <-s.reached[atReady]:
+				once.Do(func() { s.log("Envoy proxy is ready") })
+			default:
+				s.log(notReady)
+			}
+		}
+		agent.ServeHTTP(w, r)
+	})
 }
 
 // linkerd plays Linkerd's proxy. Its shutdown endpoint is off unless
@@ -58,7 +97,7 @@ func linkerd() kind {
 			if enabled {
 				admin.HandleFunc("POST /shutdown", s.quit("shutdown"))
 			}
-			return []server{{4191, atStart, admin}}
+			return []server{{port: 4191, handler: admin}}
 		},
 	}
 }
@@ -88,12 +127,12 @@ func cloudSQLProxy() kind {
 			if health {
 				checks := http.NewServeMux()
 				checks.HandleFunc("GET /startup", s.ready("error"))
-				all = append(all, server{httpPort, atStart, checks})
+				all = append(all, server{port: httpPort, handler: checks})
 			}
 			if quit {
 				mux := http.NewServeMux()
 				mux.HandleFunc("/quitquitquit", s.quit(""))
-				all = append(all, server{admin, atStart, mux})
+				all = append(all, server{port: admin, handler: mux})
 			}
 			return all
 		},

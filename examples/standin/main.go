@@ -1,5 +1,6 @@
 // Standin stands in for a sidecar whose image is not available, as in startgate's own CI:
-// it has the sidecar's ports, paths and exit codes, and carries no traffic.
+// it has the sidecar's ports, paths and exit codes, and carries no traffic unless it is told
+// to (istio --carry).
 //
 //	standin istio|linkerd|cloud-sql-proxy [FLAG...]
 //

@@ -114,11 +114,35 @@ func (s *sidecar) serve(server server) error {
 	if err != nil {
 		return fmt.Errorf("cannot play %s: %w", s.name, err)
 	}
+	if server.carry != nil {
+		return s.carryAll(listener, server.carry)
+	}
 	err = (&http.Server{Handler: server.handler, ReadHeaderTimeout: time.Minute}).Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return err
+}
+
+// carryAll carries each connection to where connect connects it.
+func (s *sidecar) carryAll(listener net.Listener, connect func(*net.TCPConn) (net.Conn, error)) error {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return err
+		}
+		go func() {
+			defer conn.Close()
+			from := conn.(*net.TCPConn)
+			to, err := connect(from)
+			if err != nil {
+				s.log("cannot carry a connection: " + err.Error())
+				return
+			}
+			defer to.Close()
+			join(from, to)
+		}()
+	}
 }
 
 // ready answers 200 when the sidecar is ready, and before that 503 with this reason.

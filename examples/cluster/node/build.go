@@ -158,7 +158,9 @@ func goMod(ctx context.Context, version string) (string, error) {
 	}
 	var own struct {
 		Go      string
-		Replace []struct{ Old, New struct{ Path, Version string } }
+		Replace []struct {
+			Old, New struct{ Path, Version string }
+		}
 	}
 	if err := json.Unmarshal(out, &own); err != nil {
 		return "", err

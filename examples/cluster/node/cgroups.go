@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -92,4 +93,38 @@ func removeTree(dir string) error {
 		return err
 	}
 	return unix.Rmdir(dir)
+}
+
+// Processes returns the processes of a container, as this machine counts them.
+func (c *Cluster) Processes(containerID string) ([]int, error) {
+	dirs, err := hierarchies()
+	if err != nil {
+		return nil, err
+	}
+	for _, dir := range dirs {
+		pods := filepath.Join(dir, cgroupName(c.dir), "kubepods")
+		for _, quality := range []string{"*/pod*", "pod*"} {
+			files, err := filepath.Glob(filepath.Join(pods, quality, containerID, "cgroup.procs"))
+			if err == nil && len(files) > 0 {
+				return readPIDs(files[0])
+			}
+		}
+	}
+	return nil, fmt.Errorf("container %s has no cgroup", containerID)
+}
+
+func readPIDs(file string) ([]int, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var pids []int
+	for _, field := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(field)
+		if err != nil {
+			return nil, err
+		}
+		pids = append(pids, pid)
+	}
+	return pids, nil
 }

@@ -1,0 +1,149 @@
+package tests
+
+// The incident that startgate is made against, on a kubelet: an application needs a Redis
+// outside the mesh, and all its traffic is redirected to a proxy that is not ready yet.
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/intstr"
+)
+
+// incident has the Redis of all its pods.
+type incident struct {
+	*namespace
+	redis string // its address
+}
+
+func newIncident(t *testing.T) incident {
+	n := newNamespace(t)
+	redis := aPod("redis", "", notInjected, image("localhost/redis:1"))
+	app := &redis.Spec.Containers[0]
+	app.Command, app.Args = []string{"redis-server", "--protected-mode", "no", "--save", ""}, nil
+	app.ReadinessProbe = &corev1.Probe{
+		PeriodSeconds: 1,
+		ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(6379)}},
+	}
+	n.create(redis)
+	n.eventually("Redis is ready", func() bool { return n.status("redis", "app").Ready })
+	pod, _ := n.pod("redis")
+	return incident{n, pod.Status.PodIP}
+}
+
+// app returns the application: it ends when it does not get Redis, as many do.
+func (i incident) app(name string, options ...func(*corev1.Pod)) *corev1.Pod {
+	script := "echo the application starts; redis-cli -e -h " + i.redis + " incr starts || exit 1; echo it serves; exec sleep 3600"
+	all := append([]func(*corev1.Pod){
+		image("localhost/client:1"), annotated(redirected), sidecar("--hold-ready"), restart(corev1.RestartPolicyAlways),
+	}, options...)
+	return aPod(name, script, all...)
+}
+
+// Without startgate the application fails until its proxy is ready, and the README's
+// commands say that this is why.
+func TestIncidentWithoutStartgate(t *testing.T) {
+	t.Parallel()
+	i := newIncident(t)
+	pod := i.create(i.app("without", withoutStartgate))
+	for _, end := range i.waitForEnds(pod, "app", 2) {
+		if end.ExitCode != 1 {
+			t.Errorf("the application exited with %d", end.ExitCode)
+		}
+	}
+	i.eventually("the kubelet backs off", func() bool {
+		waiting := i.status(pod, "app").State.Waiting
+		return waiting != nil && waiting.Reason == "CrashLoopBackOff"
+	})
+	i.eventually("an event of the readiness probe", func() bool {
+		return strings.Contains(i.kubectl("get", "events"), "Readiness probe failed: HTTP probe failed with statuscode: 503")
+	})
+	i.letBecomeReady(pod)
+	i.waitForLog(pod, "istio-proxy", "Envoy proxy is ready")
+	i.checkFound(pod)
+	i.waitUntilRunning(pod, "app")
+	i.waitForLog(pod, "app", "it serves")
+}
+
+// checkFound runs the README's commands for one pod as they are, and reads what an operator
+// would: a refused connection of the application that is older than the proxy's readiness.
+func (i incident) checkFound(pod string) {
+	commands := readmeCommands(i, "involvedObject.name=POD")
+	if len(commands) != 3 {
+		i.Fatalf("the README has %d commands: %q", len(commands), commands)
+	}
+	var found [3]string
+	for n, command := range commands {
+		found[n] = i.shell(strings.ReplaceAll(command, "POD", pod))
+		i.Logf("$ %s\n%s", command, found[n])
+	}
+	refused, _, _ := strings.Cut(found[0], " ")
+	ready := ""
+	for line := range strings.Lines(found[1]) {
+		if strings.Contains(line, "Envoy proxy is ready") {
+			ready, _, _ = strings.Cut(line, " ")
+		}
+	}
+	if !strings.Contains(found[0], "Connection refused") || refused >= ready {
+		i.Errorf("refused at %q, and the proxy was ready at %q", refused, ready)
+	}
+	if !strings.Contains(found[1], "Envoy proxy is NOT ready") {
+		i.Error("the proxy does not say that it was not ready")
+	}
+	if !strings.Contains(found[2], "Unhealthy") || !strings.Contains(found[2], "503") {
+		i.Error("no event says Unhealthy and 503")
+	}
+}
+
+// shell runs a command of the README's. Its kubectl is the cluster's, in this namespace.
+func (i incident) shell(command string) string {
+	i.Helper()
+	kubectl := i.command()
+	wrapped := `kubectl() { "` + kubectl.Path + `" ` + strings.Join(kubectl.Args[1:], " ") + ` "$@"; }; ` + command
+	shell := exec.Command("sh", "-c", wrapped)
+	shell.Env = kubectl.Env
+	out, err := shell.CombinedOutput()
+	if err != nil {
+		i.Errorf("%s: %v\n%s", command, err, out)
+	}
+	return string(out)
+}
+
+// With startgate the application starts once, when the proxy is ready.
+func TestIncidentWithStartgate(t *testing.T) {
+	t.Parallel()
+	i := newIncident(t)
+	pod := i.create(i.app("with"))
+	i.waitForLog(pod, "app", logWaiting)
+	i.eventually("an event of the readiness probe", func() bool {
+		return strings.Contains(i.kubectl("get", "events"), "Readiness probe failed: HTTP probe failed with statuscode: 503")
+	})
+	if log := i.log(pod, "app"); strings.Contains(log, "the application starts") {
+		t.Errorf("the application has not waited:\n%s", log)
+	}
+	i.letBecomeReady(pod)
+	i.waitForLog(pod, "app", "it serves")
+	log := i.log(pod, "app")
+	if n := strings.Count(log, "the application starts"); n != 1 || strings.Contains(log, "Connection refused") || i.status(pod, "app").RestartCount != 0 {
+		t.Errorf("the application started %d times, its container was restarted %d times:\n%s", n, i.status(pod, "app").RestartCount, log)
+	}
+}
+
+// When startgate gives up, kubectl describe says why.
+func TestIncidentDescribe(t *testing.T) {
+	t.Parallel()
+	i := newIncident(t)
+	pod := i.create(i.app("gives-up", settings("STARTGATE_TIMEOUT=3s"), restart(corev1.RestartPolicyNever)))
+	end := i.waitForEnds(pod, "app", 1)[0]
+	if end.ExitCode != 124 || !strings.Contains(end.Message, gaveUp) {
+		t.Errorf("code %d, %q", end.ExitCode, end.Message)
+	}
+	described := i.kubectl("describe", "pod", pod)
+	for _, text := range []string{gaveUp, "Exit Code:    124", "statuscode: 503"} {
+		if !strings.Contains(described, text) {
+			t.Errorf("kubectl describe has no %q:\n%s", text, described)
+		}
+	}
+}
