@@ -43,6 +43,7 @@ func (p *parts) startStores() error {
 			"--service-account-issuer", "https://kubernetes.default.svc",
 			"--service-account-signing-key-file", p.file("api.key"), "--service-account-key-file", p.file("api.key"),
 			"--service-cluster-ip-range", "10.233.0.0/24", "--endpoint-reconciler-type", "none",
+			"--enable-aggregator-routing", // a webhook's Service is reached at its pods: there is no kube-proxy
 			"--allow-privileged", "--kubelet-preferred-address-types", "InternalIP"),
 	)
 }
