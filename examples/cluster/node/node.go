@@ -167,13 +167,20 @@ func (c *Cluster) Kubectl(args ...string) *exec.Cmd {
 	return cmd
 }
 
-// Log returns the last n lines of a part's log, such as kubelet.
-func (c *Cluster) Log(part string, n int) string {
+// Log returns the last n lines with a word, such as a namespace, of a part's log, such as
+// kubelet's.
+func (c *Cluster) Log(part, word string, n int) string {
 	text, err := os.ReadFile(filepath.Join(c.dir, "log", part+".log"))
 	if err != nil {
 		return err.Error()
 	}
-	return lastLines(text, n)
+	var found []byte
+	for line := range bytes.Lines(text) {
+		if bytes.Contains(line, []byte(word)) {
+			found = append(found, line...)
+		}
+	}
+	return lastLines(found, n)
 }
 
 // awaitReady waits until pods can be made: the node is ready and the default service
@@ -186,7 +193,7 @@ func (c *Cluster) awaitReady(ctx context.Context) error {
 		case <-c.ended:
 			return c.err
 		case <-ctx.Done():
-			return fmt.Errorf("%w\n%s", ctx.Err(), c.Log("kubelet", 20))
+			return fmt.Errorf("%w\n%s", ctx.Err(), c.Log("kubelet", "", 20))
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -23,9 +23,15 @@ type namespace struct {
 // wait for that.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
+	return newNamespaceFor(t, "disabled")
+}
+
+// newNamespaceFor makes a namespace in which Istio's own injection is enabled or disabled.
+func newNamespaceFor(t testing.TB, injection string) *namespace {
+	t.Helper()
 	need(t)
 	namespaces := cluster.Client.CoreV1().Namespaces()
-	made, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	made, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: map[string]string{"istio-injection": injection}}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,9 +90,10 @@ func (n *namespace) logs(pod string, options corev1.PodLogOptions) (string, erro
 	return string(text), err
 }
 
-// waitForLog waits until the log of a container, which runs, has a line with this text.
+// waitForLog waits until the log of a container has a line with this text.
 func (n *namespace) waitForLog(pod, container, text string) {
 	n.Helper()
+	n.eventually(container+" in "+pod+" has started", func() bool { return n.status(pod, container).ContainerID != "" })
 	ctx, cancel := context.WithTimeout(n.Context(), patience)
 	defer cancel()
 	options := &corev1.PodLogOptions{Container: container, Follow: true}
@@ -126,5 +133,5 @@ func (n *namespace) dump() {
 			}
 		}
 	}
-	n.Logf("the kubelet\n%s", cluster.Log("kubelet", 20))
+	n.Logf("the kubelet\n%s", cluster.Log("kubelet", n.name, 20))
 }

@@ -55,5 +55,9 @@ func isFirst(pid int) bool {
 }
 
 // The stand-in's moments, which --hold-start and --hold-ready leave to the test.
-func (n *namespace) letListen(pod string)      { n.Helper(); n.signal(pod, "istio-proxy", syscall.SIGUSR1) }
-func (n *namespace) letBecomeReady(pod string) { n.Helper(); n.signal(pod, "istio-proxy", syscall.SIGUSR2) }
+func (n *namespace) letListen(pod string) { n.Helper(); n.signal(pod, "istio-proxy", syscall.SIGUSR1) }
+
+func (n *namespace) letBecomeReady(pod string) {
+	n.Helper()
+	n.signal(pod, "istio-proxy", syscall.SIGUSR2)
+}
