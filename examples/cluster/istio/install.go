@@ -85,7 +85,8 @@ func awaitInjection(ctx context.Context, cluster *node.Cluster) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("istiod does not inject pods: %w", err)
+			log, _ := cluster.Kubectl("--namespace", Namespace, "logs", "deployment/istiod", "--tail=20").CombinedOutput()
+			return fmt.Errorf("istiod does not inject pods: %w\n%s", err, log)
 		case <-time.After(100 * time.Millisecond):
 		}
 	}

@@ -54,7 +54,7 @@ func (p *parts) startRest() error {
 		p.startKube("kubelet", "--config", p.file("kubelet.yaml"), "--kubeconfig", kubeconfig,
 			"--hostname-override", "node", "--node-ip", Address, "--root-dir", "/var/lib/kubelet"),
 		p.startKube("kube-controller-manager", "--kubeconfig", kubeconfig, "--leader-elect=false", "--controllers", "*",
-			"--service-account-private-key-file", p.file("api.key"), "--bind-address", "127.0.0.1", "--cert-dir", "/run/kcm"),
+			"--service-account-private-key-file", p.file("api.key"), "--root-ca-file", p.file("api.crt"), "--bind-address", "127.0.0.1", "--cert-dir", "/run/kcm"),
 		p.startKube("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1"),
 	)
 }
