@@ -17,12 +17,12 @@ func Cached(name string, build func(path string) error) (path string, err error)
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(cache, "lock"))
+	path = filepath.Join(cache, name)
+	unlock, err := lock(path + ".lock")
 	if err != nil {
 		return "", err
 	}
 	defer unlock()
-	path = filepath.Join(cache, name)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}

@@ -26,11 +26,11 @@ const (
 type subscriber struct {
 	node       *core.Node
 	state      *state
-	configured func() // called when clusters and listeners have been accepted
+	configured func() // called when clusters and listeners have come
 }
 
-// receive keeps a stream open for ever. It closes configured at the first configuration
-// that was accepted.
+// receive keeps a stream open for ever. It closes configured when the first configuration
+// has come.
 func receive(node *core.Node, state *state, configured chan struct{}) {
 	s := subscriber{node: node, state: state, configured: sync.OnceFunc(func() { close(configured) })}
 	for ; ; time.Sleep(500 * time.Millisecond) {
@@ -85,10 +85,12 @@ func (s *subscriber) answer(stream stream, response *discovery.DiscoveryResponse
 	switch {
 	case response.TypeUrl == clusters:
 		s.state.clusters.Add(1)
+		s.state.server.CompareAndSwap(preInitializing, initializing)
 	case rejects():
 		s.state.rejected.Add(1)
 		request.ErrorDetail = &status.Status{Code: int32(codes.Internal), Message: "ENVOY_REJECT"}
 		log.Printf("rejects %d listeners", len(response.Resources))
+		s.configured() // it starts all the same, without them (source/common/listener_manager/lds_api.cc)
 	default:
 		s.state.listeners.Add(1)
 		s.configured()

@@ -10,7 +10,7 @@
 // These variables slow it down or break it. In a pod they are set as proxyMetadata:
 //
 //	ENVOY_BOOT         how long after its start the admin port opens
-//	ENVOY_INIT         how long it initializes after the configuration was accepted
+//	ENVOY_INIT         how long it initializes after the configuration has come
 //	ENVOY_LISTEN       how long its ports listen before the workers start
 //	ENVOY_CRASH_AFTER  it exits with 7 this long after its start
 //	ENVOY_REJECT       true: it rejects every listener
@@ -57,7 +57,6 @@ func run(args []string) error {
 	configured := make(chan struct{})
 	go receive(bootstrap.node, state, configured)
 	<-configured
-	state.server.Store(initializing)
 	time.Sleep(delays.init)
 	return serve(bootstrap.agent, state, delays.listen)
 }
