@@ -19,20 +19,14 @@ func TestIstioStatusPortMoved(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t)
 	moved := annotation(statusPort, "15030")
-	t.Run("istio", func(t *testing.T) {
-		pod := m.create(m.app("istio", moved, settings("STARTGATE_TIMEOUT=20s")))
-		end := m.waitForEnds(pod, "app", 1)[0]
-		if end.ExitCode != 124 || !strings.Contains(end.Message, "connection refused") || !strings.Contains(end.Message, ready21) {
-			t.Errorf("code %d, %q", end.ExitCode, end.Message)
-		}
-		t.Log(end.Message)
-	})
-	t.Run("15021", func(t *testing.T) {
-		m.checkServes(m.create(m.app("envoy", moved, settings("STARTGATE_WAIT_FOR="+ready21))))
-	})
-	t.Run("job", func(t *testing.T) {
-		m.checkJob(m.job("job", moved, settings("STARTGATE_WAIT_FOR="+ready21, "STARTGATE_QUIT=http://localhost:15030/quitquitquit")))
-	})
+	pod := m.create(m.app("istio", moved, settings("STARTGATE_TIMEOUT=20s")))
+	end := m.waitForEnds(pod, "app", 1)[0]
+	if end.ExitCode != 124 || !strings.Contains(end.Message, "connection refused") || !strings.Contains(end.Message, ready21) {
+		t.Errorf("code %d, %q", end.ExitCode, end.Message)
+	}
+	t.Log(end.Message)
+	m.checkServes(m.create(m.app("envoy", moved, settings("STARTGATE_WAIT_FOR="+ready21))))
+	m.checkJob(m.job("job", moved, settings("STARTGATE_WAIT_FOR="+ready21, "STARTGATE_QUIT=http://localhost:15030/quitquitquit")))
 }
 
 // With port 0 there is no status port, and 15021 is never ready. Envoy's own admin port is
@@ -41,25 +35,19 @@ func TestIstioStatusPortDisabled(t *testing.T) {
 	t.Parallel()
 	m := newMesh(t)
 	disabled := annotation(statusPort, "0")
-	t.Run("15021", func(t *testing.T) {
-		pod := m.create(m.app("envoy", disabled, settings("STARTGATE_WAIT_FOR="+ready21, "STARTGATE_TIMEOUT=20s")))
-		m.waitForWorkers(pod)
-		end := m.waitForEnds(pod, "app", 1)[0]
-		if end.ExitCode != 124 || !strings.Contains(end.Message, "status 503") {
-			t.Errorf("code %d, %q", end.ExitCode, end.Message)
-		}
-	})
-	t.Run("istio", func(t *testing.T) {
-		pod := m.create(m.app("istio", disabled, settings("STARTGATE_TIMEOUT=20s")))
-		end := m.waitForEnds(pod, "app", 1)[0]
-		if end.ExitCode != 124 || !strings.Contains(end.Message, "connection refused") {
-			t.Errorf("code %d, %q", end.ExitCode, end.Message)
-		}
-		t.Log(end.Message)
-	})
-	t.Run("job", func(t *testing.T) {
-		m.checkJob(m.job("job", disabled, settings("STARTGATE_WAIT_FOR=http://localhost:15000/ready", "STARTGATE_QUIT=http://localhost:15000/quitquitquit")))
-	})
+	pod := m.create(m.app("envoy", disabled, settings("STARTGATE_WAIT_FOR="+ready21, "STARTGATE_TIMEOUT=20s")))
+	m.waitForWorkers(pod)
+	end := m.waitForEnds(pod, "app", 1)[0]
+	if end.ExitCode != 124 || !strings.Contains(end.Message, "status 503") {
+		t.Errorf("code %d, %q", end.ExitCode, end.Message)
+	}
+	pod = m.create(m.app("istio", disabled, settings("STARTGATE_TIMEOUT=20s")))
+	end = m.waitForEnds(pod, "app", 1)[0]
+	if end.ExitCode != 124 || !strings.Contains(end.Message, "connection refused") {
+		t.Errorf("code %d, %q", end.ExitCode, end.Message)
+	}
+	t.Log(end.Message)
+	m.checkJob(m.job("job", disabled, settings("STARTGATE_WAIT_FOR=http://localhost:15000/ready", "STARTGATE_QUIT=http://localhost:15000/quitquitquit")))
 }
 
 // job makes a Job that asks Redis and ends.
