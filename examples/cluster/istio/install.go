@@ -31,7 +31,7 @@ func Install(ctx context.Context, cluster *node.Cluster, say func(string)) error
 		return err
 	}
 	source := filepath.Join(own, "istio/programs")
-	bin, err := build(ctx, source, say)
+	bin, err := node.BuildPrograms(ctx, source, programs, say)
 	if err != nil {
 		return err
 	}
