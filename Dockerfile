@@ -5,7 +5,7 @@
 #
 # Go compiles for the target on the machine that builds; nothing of the target is
 # run. The binary depends on the sources and the version of Go only.
-FROM --platform=$BUILDPLATFORM golang:1.26 AS build
+FROM --platform=$BUILDPLATFORM docker.io/library/golang:1.26 AS build
 WORKDIR /src
 COPY go.mod go.sum ./
 RUN go mod download

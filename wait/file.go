@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"syscall"
 )
 
 // fileProbe is the prober for file://: ready when the file exists and is not empty, or
@@ -16,6 +17,9 @@ type fileProbe struct {
 	name  string // the URL as it may be shown
 	empty bool   // an empty file is accepted
 }
+
+// ErrEmptyFile is the cause of the answer for a file that is there and empty.
+var ErrEmptyFile = errors.New("it is empty")
 
 func newFile(u *url.URL, _ *endpoint, o options) Prober {
 	return fileProbe{&fileStat{path: u.Path}, locator(u), o.empty}
@@ -40,9 +44,9 @@ func (p fileProbe) answer(info fs.FileInfo, err error) Answer {
 	case err != nil:
 		return answerFromError(err)
 	case info.IsDir():
-		return Answer{NotReady, "it is a directory", nil}
+		return Answer{NotReady, "it is a directory", syscall.EISDIR}
 	case info.Size() == 0 && !p.empty:
-		return Answer{NotReady, "it is empty", nil}
+		return Answer{NotReady, ErrEmptyFile.Error(), ErrEmptyFile}
 	}
 	return Answer{Ready, "it is there", nil}
 }

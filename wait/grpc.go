@@ -10,16 +10,18 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 )
 
 // newGRPC returns the prober for grpc:// and grpcs://: ready when the service named in the
-// path is SERVING, or with an empty path the server (grpc.health.v1, and gRPC over HTTP2:
+// path is SERVING, or with an empty path the server, and when the answer has a status that
+// the options name (grpc.health.v1, and gRPC over HTTP2:
 // grpc/doc/PROTOCOL-HTTP2.md). grpc:// is HTTP/2 with prior knowledge.
 func newGRPC(u *url.URL, e *endpoint, o options) Prober {
-	p := grpcProbe{service: strings.Trim(u.Path, "/"), host: withoutZone(u).Host, scheme: "http"}
+	p := grpcProbe{options: o, service: strings.Trim(u.Path, "/"), host: withoutZone(u).Host, scheme: "http"}
 	if tlsSchemes[u.Scheme] {
 		p.scheme = "https"
 	}
@@ -29,7 +31,10 @@ func newGRPC(u *url.URL, e *endpoint, o options) Prober {
 }
 
 // grpcProbe calls Check of grpc.health.v1 for a service.
-type grpcProbe struct{ service, host, scheme string }
+type grpcProbe struct {
+	options
+	service, host, scheme string
+}
 
 // exchange is an [exchangeFunc].
 func (p grpcProbe) exchange(ctx context.Context, conn net.Conn) Answer {
@@ -42,10 +47,13 @@ func (p grpcProbe) exchange(ctx context.Context, conn net.Conn) Answer {
 		return answerFromGRPCError(ctx, limited.readError(), err)
 	}
 	defer response.Body.Close()
-	return readHealth(response)
+	return p.readHealth(response)
 }
 
-const notGRPC = "not a gRPC answer"
+const (
+	notGRPC  = "not a gRPC answer"
+	noHealth = "the server has no health service (grpc.health.v1): #status=UNIMPLEMENTED takes it as ready"
+)
 
 // call sends the request and reads the header of the response. The body of the response
 // reads from conn.
@@ -127,7 +135,7 @@ func healthRequest(service string) []byte {
 
 // readHealth reads a complete answer: headers, a frame and trailers, or headers only, which
 // then hold the fields of the trailers.
-func readHealth(response *http.Response) Answer {
+func (p grpcProbe) readHealth(response *http.Response) Answer {
 	if response.StatusCode != http.StatusOK || !strings.HasPrefix(response.Header.Get("Content-Type"), "application/grpc") {
 		return Answer{Failed, fmt.Sprintf("status %d, "+notGRPC, response.StatusCode), nil}
 	}
@@ -144,13 +152,16 @@ func readHealth(response *http.Response) Answer {
 	if status == "" && n == 0 {
 		status = response.Header.Get("Grpc-Status")
 	}
+	if name := grpcCode(status); p.lists(slices.Index(grpcCodes[:], name)) {
+		return Answer{Ready, "gRPC status " + name, nil}
+	}
 	switch status {
 	case "0":
 		return servingAnswer(servingStatus(frame))
 	case "5":
 		return Answer{NotReady, "the server does not know this service", nil}
 	case "12":
-		return Answer{NotReady, "the server has no health service (grpc.health.v1): write " + portOnly, nil}
+		return Answer{NotReady, noHealth, nil}
 	case "":
 		return Answer{Failed, "closed after half an answer", nil}
 	}

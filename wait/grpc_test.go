@@ -8,6 +8,7 @@ import (
 	"bytes"
 	"crypto/tls"
 	"encoding/binary"
+	"fmt"
 	"io"
 	"log"
 	"net"
@@ -40,7 +41,25 @@ func TestGRPC(t *testing.T) {
 }
 
 func TestGRPCWithoutHealth(t *testing.T) {
-	wantAnswer(t, "grpc://"+startHealth(t, "-without").addr, NotReady, "the server has no health service (grpc.health.v1): write "+portOnly)
+	wantAnswer(t, "grpc://"+startHealth(t, "-without").addr, NotReady, noHealth)
+}
+
+// A status of gRPC that the options name is ready too.
+func TestGRPCStatus(t *testing.T) {
+	without, with := startHealth(t, "-without"), startHealth(t)
+	for _, status := range []string{"12", "UNIMPLEMENTED", "5&status=12"} {
+		wantAnswer(t, "grpc://"+without.addr+"#status="+status, Ready, "gRPC status UNIMPLEMENTED")
+		wantAnswer(t, "grpc://"+with.addr+"#status="+status, Ready, "SERVING")
+	}
+	wantAnswer(t, "grpc://"+without.addr+"#status=UNAVAILABLE", NotReady, noHealth)
+	wantAnswer(t, "grpc://"+with.addr+"/shop.Cart#status=12", NotReady, "the server does not know this service")
+	wantAnswer(t, "grpc://"+with.addr+"/shop.Cart#status=NOT_FOUND", Ready, "gRPC status NOT_FOUND")
+	with.set(".", "NOT_SERVING")
+	wantAnswer(t, "grpc://"+with.addr+"#status=12", NotReady, "NOT_SERVING")
+	for _, said := range []string{trailersOnly("-12"), trailersOnly("0x0c"), trailersOnly(""), trailersOnly("0"), grpcAnswer(serving, "0")[:len(grpcAnswer(serving, "0"))-1]} {
+		target := mustParse(t, "grpc://"+serve(t, "127.0.0.1:0", saysGRPC(said))+"#status=12")
+		checkNotReady(t, fmt.Sprintf("%q", said), probe(t, target))
+	}
 }
 
 func TestGRPCTLS(t *testing.T) {
@@ -141,7 +160,7 @@ var healthAnswers = []struct {
 	{"no status of serving", grpcAnswer("\x00\x00\x00\x00\x00", "0"), NotReady, "UNKNOWN"},
 	{"unavailable", trailersOnly("14"), NotReady, "gRPC status UNAVAILABLE"},
 	{"a service that it does not know", trailersOnly("5"), NotReady, "the server does not know this service"},
-	{"no health service", trailersOnly("12"), NotReady, "the server has no health service (grpc.health.v1): write " + portOnly},
+	{"no health service", trailersOnly("12"), NotReady, noHealth},
 	{"an error after serving", grpcAnswer(serving, "2"), NotReady, "gRPC status UNKNOWN"},
 	{"a code that is none", trailersOnly("99"), NotReady, "gRPC status of no known code"},
 	{"a code that is no number", trailersOnly("\x1b[31m"), 0, ""},
@@ -230,6 +249,7 @@ func FuzzGRPCReply(f *testing.F) {
 		}
 	}
 	f.Add(404, "text/html", []byte("not found"), "", false)
+	accepting := grpcProbe{options: options{statuses: []statuses{{12, 12}}}}
 	f.Fuzz(func(t *testing.T, code int, content string, data []byte, status string, only bool) {
 		response := &http.Response{StatusCode: code, Header: http.Header{"Content-Type": {content}}, Body: io.NopCloser(bytes.NewReader(data))}
 		place := &response.Trailer
@@ -240,7 +260,12 @@ func FuzzGRPCReply(f *testing.F) {
 			*place = http.Header{}
 		}
 		place.Set("Grpc-Status", status)
-		answer := readHealth(response)
+		if grpcCode(status) == "UNIMPLEMENTED" {
+			accepted := accepting.readHealth(response)
+			checkReply(t, data, accepted)
+			return
+		}
+		answer := grpcProbe{}.readHealth(response)
 		checkReply(t, data, answer)
 		if answer.Outcome == Ready && (code != 200 || only || status != "0" || len(data) < 7 || data[5] != 8 || data[6]&0x7f != 1) {
 			t.Errorf("%d %q %q %q is ready", code, content, data, status)

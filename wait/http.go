@@ -16,9 +16,15 @@ import (
 // The limits of an HTTP answer, in bytes.
 const (
 	maxHeader = 8 << 10 // all headers together, including those of 1xx answers
-	maxBody   = 1 << 20 // read to its end and discarded, so that half an answer does not count
+	maxBody   = 1 << 20 // read to its end, so that half an answer does not count
 	maxQuote  = 200     // the part of a body that the answer's detail quotes
 )
+
+// StatusError is the cause of an answer whose HTTP status is not accepted.
+type StatusError int
+
+// Error returns the status in words.
+func (e StatusError) Error() string { return fmt.Sprintf("status %d", int(e)) }
 
 // httpProbe sends one request over a connection. It follows no redirect and uses no proxy
 // from the environment.
@@ -53,7 +59,7 @@ func (p httpProbe) get(_ context.Context, conn net.Conn) Answer {
 	case failed != nil:
 		return *failed
 	case !p.accepts(response.StatusCode):
-		return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
+		return Answer{NotReady, statusText(response, conn.RemoteAddr()), StatusError(response.StatusCode)}
 	}
 	return p.readBody(response, reader)
 }
@@ -137,14 +143,11 @@ func answerFromHTTPError(err error) Answer {
 }
 
 // readBody reads the body of an answer whose status is accepted. The answer is ready when
-// the body is complete and is the one that the options want.
+// the body is complete and is as the options want.
 func (p httpProbe) readBody(response *http.Response, reader *limitedReader) Answer {
 	status := fmt.Sprintf("status %d", response.StatusCode)
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxQuote))
-	var more int64
-	if err == nil {
-		more, err = io.Copy(io.Discard, response.Body)
-	}
+	body := newBody(p.options)
+	_, err := io.CopyBuffer(body, response.Body, make([]byte, smallBuffer))
 	switch {
 	case reader.N <= 0:
 		return Answer{Failed, fmt.Sprintf("%s, and a body longer than %d MB", status, maxBody>>20), err}
@@ -152,8 +155,9 @@ func (p httpProbe) readBody(response *http.Response, reader *limitedReader) Answ
 		answer := answerFromHTTPError(reader.readError(err))
 		answer.Detail = status + ", then its body: " + answer.Detail
 		return answer
-	case p.body != "" && (more > 0 || strings.TrimSpace(string(body)) != p.body):
-		return Answer{NotReady, fmt.Sprintf("%s, and its body is not %q", status, p.body), nil}
+	}
+	if missing := body.missing(p.options); missing != "" {
+		return Answer{NotReady, status + ", and " + missing, nil}
 	}
 	return Answer{Ready, status, nil}
 }
@@ -161,7 +165,7 @@ func (p httpProbe) readBody(response *http.Response, reader *limitedReader) Answ
 // statusText describes an answer whose status is not accepted. It quotes the body only if
 // the answer comes from this machine.
 func statusText(response *http.Response, from net.Addr) string {
-	text := fmt.Sprintf("status %d", response.StatusCode)
+	text := StatusError(response.StatusCode).Error()
 	if response.StatusCode >= 300 && response.StatusCode < 400 {
 		text += " (a redirect is not followed)"
 	}

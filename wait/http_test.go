@@ -10,6 +10,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -152,8 +153,11 @@ func TestHTTPServers(t *testing.T) {
 			if want := "GET " + at + ": " + test.detail; answer.Detail != want && test.detail != "" {
 				t.Errorf("detail %q, want %q", answer.Detail, want)
 			}
-			if answer.Err != nil && (answer.Outcome == Ready || answer.Outcome == NotReady) {
+			switch {
+			case answer.Outcome == Ready && answer.Err != nil:
 				t.Errorf("error %v with %q", answer.Err, answer.Detail)
+			case answer.Outcome == NotReady && !errors.As(answer.Err, new(StatusError)):
+				t.Errorf("error %v with %q, want the status", answer.Err, answer.Detail)
 			}
 		})
 	}

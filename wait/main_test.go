@@ -6,6 +6,7 @@ package wait
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"fmt"
 	"io"
 	"net"
@@ -24,6 +25,7 @@ import (
 var testDir = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "startgate") })
 
 func TestMain(m *testing.M) {
+	_, _ = x509.SystemCertPool() // its memory is not that of the first probe with TLS
 	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
 		if dir, err := testDir(); err == nil {
 			os.RemoveAll(dir)

@@ -15,15 +15,17 @@ import (
 
 // options holds the options in the fragment of a URL.
 type options struct {
-	statuses []statuses // to accept; empty: 200
+	statuses []statuses // to accept, of HTTP or of gRPC; empty: 200, or only SERVING
 	header   http.Header
-	body     string   // the body to accept; empty: any
-	ca       *caFiles // of the CAs to trust; nil: the system's
+	body     string      // the body to accept; empty: any
+	contains []string    // what an accepted body contains
+	json     []jsonValue // what an accepted body has
+	ca       *caFiles    // of the CAs to trust; nil: the system's
 	insecure bool
 	empty    bool // an empty file is accepted
 }
 
-// statuses is a range of HTTP statuses.
+// statuses is a range of HTTP statuses, or of gRPC's.
 type statuses struct{ first, last int }
 
 // accepts reports whether status means ready.
@@ -31,6 +33,11 @@ func (o options) accepts(status int) bool {
 	if len(o.statuses) == 0 {
 		return status == http.StatusOK
 	}
+	return o.lists(status)
+}
+
+// lists reports whether status is one of those that an option names.
+func (o options) lists(status int) bool {
 	return slices.ContainsFunc(o.statuses, func(s statuses) bool { return s.first <= status && status <= s.last })
 }
 
@@ -59,21 +66,29 @@ func parseOptions(u *url.URL, known []string) (options, error) {
 		if !slices.Contains(known, name) {
 			return o, unknownOption(u.Scheme, name, known)
 		}
-		value, err := url.PathUnescape(value)
-		if err != nil {
-			return o, fmt.Errorf("the value of #%s is not percent-encoded", name)
-		}
-		if err := o.set(name, value); err != nil {
+		if err := o.set(u.Scheme, name, value); err != nil {
 			return o, err
 		}
 	}
 	return o, o.ca.check()
 }
 
-func (o *options) set(name, value string) error {
+// set sets the option of a name. Its value is still percent-encoded.
+func (o *options) set(scheme, name, encoded string) error {
+	value, err := url.PathUnescape(encoded)
+	if err != nil {
+		return fmt.Errorf("the value of #%s is not percent-encoded", name)
+	}
 	switch name {
 	case "status":
+		if scheme == "grpc" || scheme == "grpcs" {
+			return o.addGRPCStatus(value)
+		}
 		return o.addStatuses(value)
+	case "contains":
+		return o.addContains(value)
+	case "json":
+		return o.addJSON(encoded)
 	case "header":
 		return o.addHeader(value)
 	case "body":
@@ -112,6 +127,23 @@ func (o *options) addStatuses(value string) error {
 		return errors.New("#status is not a status: write #status=204 or #status=200-299")
 	}
 	o.statuses = append(o.statuses, statuses{first, last})
+	return nil
+}
+
+// addGRPCStatus takes a name or a number of grpcCodes.
+func (o *options) addGRPCStatus(value string) error {
+	code := slices.Index(grpcCodes[:], value)
+	if code < 0 {
+		number, err := strconv.ParseUint(value, 10, 8)
+		if err != nil || number >= uint64(len(grpcCodes)) {
+			return errors.New("#status is not a gRPC status: write #status=UNIMPLEMENTED or #status=12")
+		}
+		code = int(number)
+	}
+	if code == 0 {
+		return errors.New("#status=OK is not needed: SERVING is ready without it")
+	}
+	o.statuses = append(o.statuses, statuses{code, code})
 	return nil
 }
 

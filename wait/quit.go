@@ -62,6 +62,9 @@ func ParseQuitList(s string, getenv func(string) string) ([]Target, error) {
 // parseQuit is ParseQuit, with an error that says only what is wrong.
 func parseQuit(s string, getenv func(string) string) (Target, error) {
 	s = strings.TrimSpace(s)
+	if err := notOne(s); err != nil {
+		return Target{}, err
+	}
 	if strings.Contains(s, "://") {
 		return parseQuitURL(s)
 	}
@@ -81,7 +84,7 @@ func parseQuit(s string, getenv func(string) string) (Target, error) {
 		}
 		target.Knock, target.EarlyKnock = named.Knock, named.EarlyKnock
 	}
-	target.Name, target.Sidecar = s, sidecar
+	target.Name, target.Sidecar = sidecar.Name, sidecar
 	return target, nil
 }
 
@@ -90,13 +93,13 @@ func unknownQuit(name string) error {
 	for _, sidecar := range sidecars {
 		names = append(names, sidecar.Name)
 	}
-	switch name {
+	switch strings.ToLower(name) {
 	case "":
 		return errors.New("it is empty: remove the extra comma")
-	case "none":
+	case none:
 		return errors.New("none cannot be shut down: leave the setting out to shut nothing down")
 	}
-	return unknownName(name, names, "http://localhost:8080/quitquitquit")
+	return vocabulary{names: names, example: "http://localhost:8080/quitquitquit", quit: true}.unknown(name)
 }
 
 // tokenOption returns the fragment of a URL with the header that sidecar requires. A value
@@ -146,7 +149,7 @@ func (p httpProbe) post(_ context.Context, conn net.Conn) Answer {
 	case response.StatusCode >= 200 && response.StatusCode < 300:
 		return Answer{Ready, fmt.Sprintf("status %d", response.StatusCode), nil}
 	}
-	return Answer{NotReady, statusText(response, conn.RemoteAddr()), nil}
+	return Answer{NotReady, statusText(response, conn.RemoteAddr()), StatusError(response.StatusCode)}
 }
 
 // quitPause is the pause between two requests.

@@ -181,6 +181,9 @@ func TestParseQuit(t *testing.T) {
 	}
 	for _, sidecar := range Sidecars() {
 		target, err := ParseQuit(sidecar.Name, token)
+		if again, err := ParseQuit(strings.ToUpper(sidecar.Name), token); err != nil || again.Name != sidecar.Name {
+			t.Errorf("%s in capitals: %q, %v", sidecar.Name, again.Name, err)
+		}
 		if err != nil || target.Name != sidecar.Name || target.Sidecar == nil || len(target.Knock) == 0 {
 			t.Errorf("%s: %+v, %v", sidecar.Name, target, err)
 			continue
@@ -198,6 +201,14 @@ func TestParseQuit(t *testing.T) {
 		"istoi":   "unknown name: did you mean istio?",
 		"foo": "it is neither a known name nor a URL: write one of istio, linkerd, consul, kuma, dapr, cloudsql, alloydb, vault, " +
 			"or a URL such as http://localhost:8080/quitquitquit; a comma in a URL is %2C",
+		"istio-proxy":                   "unknown name: did you mean istio?",
+		"vault-agent":                   "unknown name: did you mean vault?",
+		"localhost:15020":               "unknown name: did you mean istio?",
+		"127.0.0.1:8200":                "unknown name: did you mean vault?",
+		"localhost:8080":                "it has no scheme: write http://localhost:PORT/PATH",
+		"db:8080/quit":                  "it has no scheme: write http://localhost:PORT/PATH",
+		"istio vault":                   "separate several targets by commas",
+		"None":                          "none cannot be shut down: leave the setting out to shut nothing down",
 		"http://db:9091/quit":           forThisPod,
 		"http://user:secret@10.0.0.1/q": forThisPod,
 		"http://127.0.0.1.evil.com/":    forThisPod,

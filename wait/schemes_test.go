@@ -20,6 +20,8 @@ import (
 var readyDetails = map[string]string{
 	"http": "status 200", "https": "status 200", "redis": "PONG", "rediss": "PONG",
 	"postgres": noAuthNeeded, "mysql": "it greets", "grpc": "SERVING", "grpcs": "SERVING",
+	"mongodb": "it accepts writes", "kafka": "it answers", "kafkas": "it answers",
+	"amqp": "Connection.Start", "amqps": "Connection.Start", "nats": "INFO", "memcached": "VERSION",
 }
 
 // targetURL returns a URL of scheme, with credentials that must not be shown.
@@ -61,18 +63,26 @@ func TestProbeOfOtherProtocolsServer(t *testing.T) {
 	dir := ownDir(t)
 	files := certify(t, dir)
 	redis, rediss, postgres, mysql := unusedPort(t), unusedPort(t), unusedPort(t), unusedPort(t)
+	amqp, amqps, nats, memcached := unusedPort(t), unusedPort(t), unusedPort(t), unusedPort(t)
 	redisServer := startRedis(t, dir, redis, "--tls-port", rediss, "--tls-auth-clients", "no",
 		"--tls-cert-file", files.cert, "--tls-key-file", files.key, "--tls-ca-cert-file", files.ca)
 	mysqlServer := startMariaDB(t, mysql, "--skip-grant-tables", "--skip-name-resolve")
 	postgresServer := startPostgres(t, initPostgres(t, true), postgres, "host all all all trust")
+	amqpServer := startRabbitMQ(t, rabbitSettings(t, amqp, amqps))
+	natsServer, memcachedServer := startNATS(t, nats), startMemcached(t, memcached)
 	servers := map[string]string{
 		"redis": "127.0.0.1:" + redis, "rediss": "127.0.0.1:" + rediss, "postgres": "127.0.0.1:" + postgres, "mysql": "127.0.0.1:" + mysql,
+		"amqp": "127.0.0.1:" + amqp, "amqps": "127.0.0.1:" + amqps, "nats": "127.0.0.1:" + nats, "memcached": "127.0.0.1:" + memcached,
+		"kafka": startKafka(t), "kafkas": startKafka(t, "-cert", files.cert, "-key", files.key), "mongodb": startMongo(t),
 		"grpc": startHealth(t).addr, "grpcs": startHealth(t, "-cert", files.cert, "-key", files.key).addr,
 		"http": httpServer(t, false, (*http.Protocols).SetHTTP1), "https": httpServer(t, true, (*http.Protocols).SetHTTP1),
 	}
 	redisServer.becomes("redis://"+servers["redis"], Ready, "PONG")
 	mysqlServer.becomes("mysql://"+servers["mysql"], Ready, "it greets")
 	postgresServer.becomes("postgres://"+servers["postgres"], Ready, noAuthNeeded)
+	amqpServer.becomes("amqps://"+servers["amqps"]+"#insecure", Ready, "Connection.Start")
+	natsServer.becomes("nats://"+servers["nats"], Ready, "INFO")
+	memcachedServer.becomes("memcached://"+servers["memcached"], Ready, "VERSION")
 	var probes sync.WaitGroup // in parallel: many of them time out
 	defer probes.Wait()
 	for server, addr := range servers {
@@ -135,6 +145,7 @@ listen silent
 var readyAnswers = map[string]string{
 	"http":  statusOK + "Content-Length: 5\r\n\r\nready",
 	"redis": "+PONG\r\n", "postgres": message('R', "\x00\x00\x00\x05salt"), "mysql": greetings[0].text, "grpc": grpcAnswer(serving, "0"),
+	"mongodb": ferretReply, "kafka": kafkaResponses[0].text, "amqp": starts[0].text, "nats": infos[0].text, "memcached": versions[0].text,
 }
 
 // awaitRequest reads the request of a probe of scheme, if it sends one first.
@@ -144,7 +155,7 @@ func awaitRequest(scheme string, conn net.Conn) {
 		readGRPCRequest(conn)
 	case "http":
 		readRequest(conn)
-	case "redis", "postgres":
+	case "redis", "postgres", "mongodb", "kafka", "amqp", "memcached":
 		_, _ = conn.Read(make([]byte, 1<<10))
 	}
 }
@@ -247,10 +258,19 @@ func TestDetails(t *testing.T) {
 		{targetURL("postgres", unusedAddr), Refused, "startup to postgres://***@" + unusedAddr + "/?***: connection refused"},
 		{targetURL("mysql", unusedAddr), Refused, "greeting of mysql://***@" + unusedAddr + "/?***: connection refused"},
 		{targetURL("grpc", unusedAddr), Refused, "health of grpc://***@" + unusedAddr + "?***: connection refused"},
+		{targetURL("mongodb", unusedAddr), Refused, "hello to mongodb://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("kafka", unusedAddr), Refused, "ApiVersions of kafka://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("amqp", unusedAddr), Refused, "Start of amqp://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("nats", unusedAddr), Refused, "INFO of nats://***@" + unusedAddr + "/?***: connection refused"},
+		{targetURL("memcached", unusedAddr), Refused, "version of memcached://***@" + unusedAddr + "/?***: connection refused"},
 		{targetURL("tcp", unusedAddr), Refused, "connect tcp://***@" + unusedAddr + "/?***: connection refused"},
 		{"redis://" + plain, Failed, "PING redis://" + plain + ": not a Redis answer"},
 		{"postgres://" + plain, Failed, "startup to postgres://" + plain + ": not a PostgreSQL answer"},
 		{"mysql://" + early, Failed, "greeting of mysql://" + early + ": not a MySQL answer"},
+		{"kafka://" + plain, Failed, "ApiVersions of kafka://" + plain + ": not a Kafka answer"},
+		{"amqp://" + plain, Failed, "Start of amqp://" + plain + ": not an AMQP answer"},
+		{"nats://" + early, Failed, "INFO of nats://" + early + ": not a NATS answer"},
+		{"memcached://" + plain, Failed, "version of memcached://" + plain + ": not a memcached answer"},
 		{"grpc://" + plain, Failed, "health of grpc://" + plain + ": not a gRPC answer"},
 		{"rediss://" + plain, Failed, "PING rediss://" + plain + ": TLS: the server does not speak TLS"},
 		{"grpcs://" + plain, Failed, "health of grpcs://" + plain + ": TLS: the server does not speak TLS"},

@@ -19,7 +19,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -359,35 +358,40 @@ defaults
 
 // health is a server of grpc.health.v1 that a test controls.
 type health struct {
-	addr  string
+	*module
+	addr string
+}
+
+// module is a program of testdata that a test has started.
+type module struct {
 	in    io.Writer
 	lines *bufio.Scanner
 }
 
-// buildHealth builds testdata/grpchealth and returns the path of the binary.
-var buildHealth = sync.OnceValues(func() (string, error) {
-	dir, err := testDir()
-	if err != nil {
-		return "", err
-	}
-	binary := filepath.Join(dir, "grpchealth")
-	build := exec.Command("go", "build", "-o", binary, ".")
-	build.Dir = filepath.Join("testdata", "grpchealth")
-	if out, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("go build: %w\n%s", err, out)
-	}
-	return binary, nil
-})
-
-// startHealth starts testdata/grpchealth.
-func startHealth(t testing.TB, args ...string) *health {
+// buildModule builds a module of testdata, once, and returns the path of the binary.
+func buildModule(t testing.TB, name string) string {
 	t.Helper()
-	skipInShort(t)
-	binary, err := buildHealth()
+	dir, err := testDir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(binary, args...)
+	binary := filepath.Join(dir, name)
+	if _, err := os.Stat(binary); err != nil {
+		build := exec.Command("go", "build", "-o", binary, ".")
+		build.Dir = filepath.Join("testdata", name)
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("go build of %s: %v\n%s", build.Dir, err, out)
+		}
+	}
+	return binary
+}
+
+// startModule starts a module of testdata, which prints its address and exits when its
+// standard input is closed.
+func startModule(t testing.TB, name string, args ...string) (m *module, addr string) {
+	t.Helper()
+	skipInShort(t)
+	cmd := exec.Command(buildModule(t, name), args...)
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
 	if err1 != nil || err2 != nil {
@@ -400,10 +404,16 @@ func startHealth(t testing.TB, args ...string) *health {
 		in.Close()
 		_ = cmd.Wait()
 	})
-	h := &health{in: in, lines: bufio.NewScanner(out)}
-	h.lines.Scan()
-	h.addr = h.lines.Text()
-	return h
+	m = &module{in: in, lines: bufio.NewScanner(out)}
+	m.lines.Scan()
+	return m, m.lines.Text()
+}
+
+// startHealth starts testdata/grpchealth.
+func startHealth(t testing.TB, args ...string) *health {
+	t.Helper()
+	m, addr := startModule(t, "grpchealth", args...)
+	return &health{m, addr}
 }
 
 // set sets the status of a service; "." means the whole server.

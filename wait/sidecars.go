@@ -7,6 +7,10 @@ type Sidecar struct {
 	Name string // as Parse takes it
 	Mesh bool   // whether it carries the traffic of the pod, including that of other sidecars
 
+	// Containers holds what its containers and programs are called. Parse does not take these
+	// names, but its error says to write Name.
+	Containers []string
+
 	// Ready holds the URLs that say whether it is ready, as Parse takes them. The first
 	// one that does not refuse decides. Empty when there is nothing to wait for.
 	Ready      []string
@@ -30,6 +34,7 @@ var sidecars = []Sidecar{
 		// istio/istio: pilot/cmd/pilot-agent/status/server.go; envoyproxy/envoy: source/common/listener_manager/listener_impl.cc
 		Name:       "istio",
 		Mesh:       true,
+		Containers: []string{"istio-proxy", "istio-init", "istio-validation", "istio-agent", "pilot-agent", "proxyv2", "asm"},
 		Ready:      []string{"http://localhost:15020/healthz/ready"},
 		EarlyKnock: "localhost:15021", // Envoy listens there immediately before its workers start
 		Quit:       "http://localhost:15020/quitquitquit",
@@ -45,6 +50,7 @@ var sidecars = []Sidecar{
 		// linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs
 		Name:         "linkerd",
 		Mesh:         true,
+		Containers:   []string{"linkerd-proxy", "linkerd-init", "linkerd2", "linkerd2-proxy"},
 		Ready:        []string{"http://localhost:4191/ready"},
 		Quit:         "http://localhost:4191/shutdown",
 		Injected:     "metadata.annotations['linkerd.io/proxy-version']",
@@ -58,6 +64,7 @@ var sidecars = []Sidecar{
 		// hashicorp/consul-dataplane: pkg/consuldp/lifecycle.go; hashicorp/consul-k8s: control-plane/connect-inject/webhook/consul_dataplane_sidecar.go
 		Name:         "consul",
 		Mesh:         true,
+		Containers:   []string{"consul-dataplane", "consul-connect", "consul-connect-inject-init", "envoy-sidecar"},
 		Ready:        []string{"http://localhost:19000/ready"},
 		Quit:         "http://localhost:20600/graceful_shutdown",
 		Injected:     "metadata.annotations['consul.hashicorp.com/connect-inject-status']",
@@ -68,8 +75,9 @@ var sidecars = []Sidecar{
 	},
 	{
 		// kumahq/kuma: app/kuma-dp/pkg/dataplane/readiness/component.go, UPGRADE.md
-		Name: "kuma",
-		Mesh: true,
+		Name:       "kuma",
+		Mesh:       true,
+		Containers: []string{"kuma-sidecar", "kuma-init", "kuma-dp", "kong-mesh"},
 		// Up to 2.13, Envoy's port 9901 is right and 9902 says READY too early, when 9901
 		// may still refuse. From 2.14 on there is only 9902, which passes on Envoy's LIVE.
 		Ready:        []string{"http://localhost:9901/ready", "http://localhost:9902/ready#body=LIVE"},
@@ -84,6 +92,7 @@ var sidecars = []Sidecar{
 	{
 		// dapr/dapr: pkg/api/http/healthz.go, shutdown.go; docs.dapr.io, health and shutdown API
 		Name:         "dapr",
+		Containers:   []string{"daprd", "dapr-sidecar"},
 		Ready:        []string{"http://localhost:3500/v1.0/healthz/outbound#status=204"},
 		Quit:         "http://localhost:3500/v1.0/shutdown",
 		Token:        "dapr-api-token:DAPR_API_TOKEN",
@@ -93,23 +102,25 @@ var sidecars = []Sidecar{
 		NotReadyHint: "daprd is up, and a component of it is not: see its log",
 		QuitHint:     "daprd wants its API token (DAPR_API_TOKEN in this container), or its Configuration does not allow shutdown",
 	},
-	googleProxy("cloudsql", "Cloud SQL Auth Proxy"),
-	googleProxy("alloydb", "AlloyDB Auth Proxy"),
+	googleProxy("cloudsql", "Cloud SQL Auth Proxy", "cloud-sql-proxy", "cloud-sql-auth-proxy", "cloudsql-proxy", "cloudsql-auth-proxy", "cloud-sql", "gce-proxy"),
+	googleProxy("alloydb", "AlloyDB Auth Proxy", "alloydb-auth-proxy", "alloydb-proxy"),
 	{
 		// hashicorp/vault: command/agent.go
-		Name:     "vault",
-		Quit:     "http://localhost:8200/agent/v1/quit",
-		Note:     "It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
-		QuitHint: "The Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
+		Name:       "vault",
+		Containers: []string{"vault-agent", "vault-agent-init"},
+		Quit:       "http://localhost:8200/agent/v1/quit",
+		Note:       "It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME",
+		QuitHint:   "The Vault agent wants agent_api { enable_quit = true } in its listener: with the injector, the annotation vault.hashicorp.com/agent-enable-quit: \"true\"",
 	},
 }
 
 // googleProxy returns one of the two proxies to Google's databases. They behave alike
 // (GoogleCloudPlatform/cloud-sql-proxy and alloydb-auth-proxy: cmd/root.go,
 // internal/healthcheck).
-func googleProxy(name, title string) Sidecar {
+func googleProxy(name, title string, containers ...string) Sidecar {
 	return Sidecar{
 		Name:         name,
+		Containers:   containers,
 		Ready:        []string{"http://localhost:9090/startup"},
 		Quit:         "http://localhost:9091/quitquitquit",
 		Note:         "The " + title + " answers only when it is started with --health-check and --quitquitquit.",
@@ -130,6 +141,6 @@ func Sidecars() []Sidecar {
 }
 
 func (s Sidecar) clone() Sidecar {
-	s.Ready = slices.Clone(s.Ready)
+	s.Ready, s.Containers = slices.Clone(s.Ready), slices.Clone(s.Containers)
 	return s
 }

@@ -19,8 +19,17 @@ import (
 
 // The code can use every row of the table, and a user can read it.
 func TestSidecarsTable(t *testing.T) {
-	names := map[string]bool{}
+	names, containers := map[string]bool{}, map[string]bool{}
 	for _, s := range Sidecars() {
+		for _, container := range s.Containers {
+			if containers[container] || sidecarNamed(container) != nil || container != strings.ReplaceAll(strings.ToLower(container), "_", "-") {
+				t.Errorf("%s: container %q", s.Name, container)
+			}
+			containers[container] = true
+			if _, err := ParseQuit(container, nil); err == nil || !strings.HasSuffix(err.Error(), "did you mean "+s.Name+"?") {
+				t.Errorf("%s: %v", container, err)
+			}
+		}
 		if s.Name == "" || names[s.Name] || strings.ToLower(s.Name) != s.Name {
 			t.Errorf("name %q", s.Name)
 		}
@@ -59,8 +68,8 @@ func TestSidecarsTable(t *testing.T) {
 // A change of what Sidecars or Parse returns does not change the table.
 func TestSidecarsAreCopies(t *testing.T) {
 	for _, change := range []*Sidecar{&Sidecars()[0], mustParse(t, "istio").Sidecar} {
-		change.Name, change.Ready[0] = "mine", "http://localhost:1/"
-		if s := Sidecars()[0]; s.Name == "mine" || s.Ready[0] == "http://localhost:1/" {
+		change.Name, change.Ready[0], change.Containers[0] = "mine", "http://localhost:1/", "mine"
+		if s := Sidecars()[0]; s.Name == "mine" || s.Ready[0] == "http://localhost:1/" || s.Containers[0] == "mine" {
 			t.Errorf("the table is now %+v", s)
 		}
 	}

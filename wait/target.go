@@ -7,8 +7,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-
-	"github.com/startgate/startgate/wait/nearest"
 )
 
 // Target is something to wait for. Only Prober is required.
@@ -51,23 +49,31 @@ type scheme struct {
 
 // schemes holds all URL schemes.
 var schemes = map[string]scheme{
-	"http":     {port: "80", options: []string{"status", "header", "body"}, prober: newHTTP},
-	"https":    {port: "443", options: []string{"status", "header", "body", "ca", "insecure"}, prober: newHTTP},
-	"tcp":      {prober: newTCP},
-	"unix":     {path: true, prober: newTCP},
-	"redis":    {port: "6379", prober: newRedis},
-	"rediss":   {port: "6379", options: []string{"ca", "insecure"}, prober: newRedis},
-	"postgres": {port: "5432", prober: newPostgres},
-	"mysql":    {port: "3306", prober: newMySQL},
-	"grpc":     {prober: newGRPC},
-	"grpcs":    {options: []string{"ca", "insecure"}, prober: newGRPC},
-	"file":     {path: true, options: []string{"empty"}, prober: newFile},
+	"http":      {port: "80", options: []string{"status", "header", "body", "contains", "json"}, prober: newHTTP},
+	"https":     {port: "443", options: []string{"status", "header", "body", "contains", "json", "ca", "insecure"}, prober: newHTTP},
+	"tcp":       {prober: newTCP},
+	"unix":      {path: true, prober: newTCP},
+	"redis":     {port: "6379", prober: newRedis},
+	"rediss":    {port: "6379", options: []string{"ca", "insecure"}, prober: newRedis},
+	"postgres":  {port: "5432", prober: newPostgres},
+	"mysql":     {port: "3306", prober: newMySQL},
+	"mongodb":   {port: "27017", prober: newMongoDB},
+	"kafka":     {port: "9092", prober: newKafka},
+	"kafkas":    {port: "9092", options: []string{"ca", "insecure"}, prober: newKafka},
+	"amqp":      {port: "5672", prober: newAMQP},
+	"amqps":     {port: "5671", options: []string{"ca", "insecure"}, prober: newAMQP},
+	"nats":      {port: "4222", prober: newNATS},
+	"memcached": {port: "11211", prober: newMemcached},
+	"grpc":      {options: []string{"status"}, prober: newGRPC},
+	"grpcs":     {options: []string{"status", "ca", "insecure"}, prober: newGRPC},
+	"dns":       {prober: newDNS},
+	"file":      {path: true, options: []string{"empty"}, prober: newFile},
 }
 
 // Parse makes a target from the name of a sidecar (see [Sidecars]) or from a URL. This is
 // when the target is ready:
 //
-//	istio                     the sidecar of that name is ready
+//	istio                     the sidecar of that name, in any case, is ready
 //	http://HOST[:80]/PATH     GET is answered with status 200 (also https)
 //	tcp://HOST:PORT           a connection is accepted
 //	unix:///PATH              a connection is accepted
@@ -75,7 +81,14 @@ var schemes = map[string]scheme{
 //	redis://HOST[:6379]       PING gets a reply (also rediss, with TLS)
 //	postgres://HOST[:5432]    a startup message gets a reply that PQping accepts
 //	mysql://HOST[:3306]       the server sends its greeting
+//	mongodb://HOST[:27017]    hello is answered by a primary, a secondary, a mongos or a
+//	                          server that is in no replica set
+//	kafka://HOST[:9092]       ApiVersions gets a response (also kafkas, with TLS)
+//	amqp://HOST[:5672]        the broker sends Connection.Start (also amqps, with TLS; 5671)
+//	nats://HOST[:4222]        the server sends INFO
+//	memcached://HOST[:11211]  the server says its version
 //	grpc://HOST:PORT/SERVICE  grpc.health.v1 says SERVING (also grpcs, with TLS)
+//	dns:///NAME               the system's resolver gives an address
 //	file:///PATH              the file exists and is not empty
 //
 // The fragment holds options, joined by "&", with percent-encoded values. It is never sent.
@@ -84,8 +97,16 @@ var schemes = map[string]scheme{
 //	status=N or status=N-M    the statuses to accept instead of 200; may be repeated
 //	header=Name:value         a header to send; may be repeated
 //	body=TEXT                 the body that an accepted answer must have
+//	contains=TEXT             a text that it must contain; may be repeated
+//	json=/POINTER=VALUE       a value that it must have (RFC 6901): a string, a number, true,
+//	                          false or null; may be repeated
 //
-// Options of https, rediss and grpcs:
+// The option of grpc and grpcs:
+//
+//	status=NAME or status=N   a gRPC status, such as UNIMPLEMENTED or 12, to accept beside
+//	                          SERVING; may be repeated
+//
+// Options of https, rediss, kafkas, amqps and grpcs:
 //
 //	ca=/PATH                  a file of PEM certificates to trust instead of the system's;
 //	                          Parse reads it
@@ -107,10 +128,10 @@ func Parse(s string) (Target, error) {
 }
 
 // ParseList makes targets from a comma-separated list of what [Parse] accepts. A comma
-// inside a URL is written %2C. The list "none" has no targets; an empty one is an error.
+// inside a URL is written %2C. The list "none", in any case, has no targets; an empty one is an error.
 // The error joins the errors of all items, each with its place in the list.
 func ParseList(s string) ([]Target, error) {
-	if strings.TrimSpace(s) == "none" {
+	if strings.EqualFold(strings.TrimSpace(s), none) {
 		return nil, nil
 	}
 	return parseList(s, parse)
@@ -152,6 +173,9 @@ func place(i, n int) string {
 // parse is Parse, with an error that says only what is wrong.
 func parse(s string) (Target, error) {
 	s = strings.TrimSpace(s)
+	if err := notOne(s); err != nil {
+		return Target{}, err
+	}
 	if !strings.Contains(s, "://") {
 		return parseName(s)
 	}
@@ -166,9 +190,9 @@ func parse(s string) (Target, error) {
 	return scheme.target(u)
 }
 
-// sidecarNamed returns a sidecar of the table, or nil.
+// sidecarNamed returns the sidecar of this name, in any case, or nil.
 func sidecarNamed(name string) *Sidecar {
-	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return s.Name == name })
+	i := slices.IndexFunc(sidecars, func(s Sidecar) bool { return strings.EqualFold(s.Name, name) })
 	if i < 0 {
 		return nil
 	}
@@ -182,9 +206,9 @@ func parseName(name string) (Target, error) {
 		return Target{}, unknownTarget(name)
 	}
 	if len(sidecar.Ready) == 0 {
-		return Target{}, fmt.Errorf("%s can only be shut down. %s", name, sidecar.Note)
+		return Target{}, sidecar.onlyQuits()
 	}
-	target := Target{Name: name, Sidecar: sidecar}
+	target := Target{Name: sidecar.Name, Sidecar: sidecar}
 	var probers firstReachable
 	for _, ready := range sidecar.Ready {
 		parsed, err := parse(ready)
@@ -225,24 +249,11 @@ func unknownTarget(name string) error {
 			names = append(names, sidecar.Name)
 		}
 	}
-	switch name {
+	switch strings.ToLower(name) {
 	case "":
 		return errors.New("it is empty: remove the extra comma, or write none to wait for nothing")
-	case "none":
+	case none:
 		return errors.New("none stands alone, to wait for nothing")
 	}
-	return unknownName(name, append(names, "none"), "http://localhost:8080/healthz")
-}
-
-// unknownName returns the error for what is not in names and is no URL.
-func unknownName(name string, names []string, url string) error {
-	if near := nearest.To(name, names); near != "" {
-		return fmt.Errorf("unknown name: did you mean %s?", near)
-	}
-	before, _, _ := strings.Cut(name, ":")
-	if scheme, ok := schemes[before]; ok {
-		return fmt.Errorf("it has no :// after its scheme: write %s", scheme.form(before))
-	}
-	return fmt.Errorf("it is neither a known name nor a URL: write one of %s, or a URL such as %s; a comma in a URL is %%2C",
-		strings.Join(names, ", "), url)
+	return vocabulary{names: append(names, none), example: "http://localhost:8080/healthz"}.unknown(name)
 }

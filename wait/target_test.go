@@ -45,6 +45,7 @@ func TestParse(t *testing.T) {
 	}{
 		{"istio", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
 		{" istio\n", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
+		{"ISTIO", "istio", "127.0.0.1:15020 [::1]:15020", "127.0.0.1:15020 [::1]:15020 127.0.0.1:15021 [::1]:15021"},
 		{"http://localhost:8080/up", "http://localhost:8080/up", "127.0.0.1:8080 [::1]:8080", "127.0.0.1:8080 [::1]:8080"},
 		{"http://LocalHost.:8080", "http://LocalHost.:8080", "127.0.0.1:8080 [::1]:8080", "127.0.0.1:8080 [::1]:8080"},
 		{"http://127.0.0.2:8080/", "http://127.0.0.2:8080/", "127.0.0.2:8080", "127.0.0.2:8080"},
@@ -58,10 +59,22 @@ func TestParse(t *testing.T) {
 		{"http://db/a%2Cb", "http://db/a%2Cb", "db:80", ""},
 		{"http://db/#status=204", "http://db/#status=204", "db:80", ""},
 		{"http://db/#", "http://db/", "db:80", ""},
+		{`http://db/#body="up"`, "http://db/#body=%22up%22", "db:80", ""},
+		{"unix:///my file", "unix:///my%20file", "", ""},
 		{"http://my_db-1.x.:1/", "http://my_db-1.x.:1/", "my_db-1.x.:1", ""},
 		{"http://xn--bcher-kva.example/", "http://xn--bcher-kva.example/", "xn--bcher-kva.example:80", ""},
 		{"grpc://[fe80::1%25eth0]:1", "grpc://[fe80::1%25eth0]:1", "[fe80::1%eth0]:1", ""},
 		{"http://[::1%25lo]/#header=Host:a.example:8080", "http://[::1%25lo]/#header=Host:***", "[::1%lo]:80", "[::1%lo]:80"},
+
+		{"kafka://db", "kafka://db", "db:9092", ""},
+		{"kafkas://localhost", "kafkas://localhost", "127.0.0.1:9092 [::1]:9092", "127.0.0.1:9092 [::1]:9092"},
+		{"amqp://db", "amqp://db", "db:5672", ""},
+		{"amqps://u:p@db/vhost", "amqps://***@db/vhost", "db:5671", ""},
+		{"mongodb://u:p@db/admin?replicaSet=x", "mongodb://***@db/admin?***", "db:27017", ""},
+		{"nats://token@db", "nats://***@db", "db:4222", ""},
+		{"memcached://db", "memcached://db", "db:11211", ""},
+		{"grpc://db:1#status=12&status=UNAVAILABLE", "grpc://db:1#status=12&status=UNAVAILABLE", "db:1", ""},
+		{"http://db/#json=/a%3Db~1c=x%3Dy&contains=a%26b", "http://db/#json=/a%3Db~1c=x%3Dy&contains=a%26b", "db:80", ""},
 
 		{"http://u:p@db/", "http://***@db/", "db:80", ""},
 		{"http://u@db/", "http://***@db/", "db:80", ""},
@@ -95,21 +108,99 @@ func TestParseErrors(t *testing.T) {
 		badPort   = "its port is not a number, or its password has a character that must be percent-encoded (/ is %2F, ? is %3F, # is %23)"
 		badHost   = "its host has a character that no host name has: write a name with letters beyond ASCII in its xn-- form"
 		badAt     = "it has an @ after its host: in a password / is written %2F and ? is %3F, elsewhere @ is %40"
-		badOption = "unknown option: http:// knows #status, #header, #body; in a value & is written %26, in a password # is %23"
+		badOption = "unknown option: http:// knows #status, #header, #body, #contains, #json; in a value & is written %26, in a password # is %23"
 		badStatus = "#status is not a status: write #status=204 or #status=200-299"
 		badHeader = "#header is not a header: write #header=Name:value"
-		unixForm  = "write unix:///PATH, or unix://@NAME for an abstract socket"
+		protocol  = "unknown scheme: startgate does not speak this protocol. Write tcp://HOST:PORT, which is ready when a connection is accepted; " +
+			"in a mesh the proxy accepts it, whether or not the server is there. It speaks amqp, amqps, dns, file, grpc, grpcs, http, https, kafka, kafkas, memcached, mongodb, mysql, nats, postgres, redis, rediss, tcp, unix"
+		noScheme = "it has no scheme: write "
+		aFile    = noScheme + "file:///PATH, with the absolute path of a file"
+		anIstio  = "unknown name: did you mean istio?"
+		aNone    = "unknown name: did you mean none?"
+		quoted   = "it begins with a quotation mark, which is part of the value here: remove it, and the one at the end"
+		several  = "separate several targets by commas"
+		unixForm = "write unix:///PATH, or unix://@NAME for an abstract socket"
+		nameForm = "it is not a name alone: write dns:///NAME, which the system's resolver is asked for"
+		badCode  = "#status is not a gRPC status: write #status=UNIMPLEMENTED or #status=12"
+		badJSON  = "#json is not a pointer and a value: write #json=/status=UP; in a name / is ~1 and ~ is ~0"
 	)
 	for _, test := range []struct{ s, want string }{
 		{"", "it is empty: remove the extra comma, or write none to wait for nothing"},
 		{"none", "none stands alone, to wait for nothing"},
 		{"itsio", "unknown name: did you mean istio?"},
-		{"Istio", "unknown name: did you mean istio?"},
 		{"vault", "vault can only be shut down. It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME"},
-		{"localhost:8080", unknown},
+		{"none\t", "none stands alone, to wait for nothing"},
+		{"None", "none stands alone, to wait for nothing"},
+		{"traefik", unknown},
+
+		// The names of containers and programs.
+		{"istio-proxy", anIstio},
+		{"Istio-Proxy", anIstio},
+		{"istio/", anIstio},
+		{"pilot-agent", anIstio},
+		{"linkerd-proxy", "unknown name: did you mean linkerd?"},
+		{"consul-dataplane", "unknown name: did you mean consul?"},
+		{"kuma-sidecar", "unknown name: did you mean kuma?"},
+		{"daprd", "unknown name: did you mean dapr?"},
+		{"cloud-sql-proxy", "unknown name: did you mean cloudsql?"},
+		{"cloud_sql_proxy", "unknown name: did you mean cloudsql?"},
+		{"cloudsql-proxy", "unknown name: did you mean cloudsql?"},
+		{"alloydb-auth-proxy", "unknown name: did you mean alloydb?"},
+		{"vault-agent", "vault can only be shut down. It has no ready endpoint: wait for the file that the agent renders, such as file:///vault/secrets/NAME"},
+		{"envoy", "unknown name: did you mean istio, consul or kuma, whose proxies are Envoys?"},
+		{"off", aNone},
+		{"False", aNone},
+		{"0", aNone},
+
+		// Their ports.
+		{"istio:15020", anIstio},
+		{"localhost:15021", anIstio},
+		{"127.0.0.1:4191", "unknown name: did you mean linkerd?"},
+		{"localhost:9090", noScheme + "tcp://HOST:PORT"}, // of two of them, and Prometheus
+		{"db:15020", noScheme + "tcp://HOST:PORT"},
+
+		// Hosts and paths.
+		{"localhost:8080", noScheme + "tcp://HOST:PORT"},
+		{"my-db:8080", noScheme + "tcp://HOST:PORT"},
+		{"[::1]:9999", noScheme + "tcp://HOST:PORT"},
+		{"redis:6379", noScheme + "redis://HOST"},
+		{"db:5432", noScheme + "postgres://HOST"},
+		{"mysql:3306", noScheme + "mysql://HOST"},
+		{"mq:5672", noScheme + "amqp://HOST"},
+		{"broker:9092", noScheme + "kafka://HOST"},
+		{"db:80", noScheme + "http://HOST"},
+		{"db:443", noScheme + "https://HOST"},
+		{"localhost", noScheme + "tcp://HOST:PORT"},
+		{"db.default.svc", noScheme + "tcp://HOST:PORT"},
+		{"10.0.0.1", noScheme + "tcp://HOST:PORT"},
+		{"::1", noScheme + "tcp://HOST:PORT"},
+		{"localhost/healthz", noScheme + "http://HOST:PORT/PATH"},
+		{"web:8080/healthz", noScheme + "http://HOST:PORT/PATH"},
+		{"web:8080/", noScheme + "tcp://HOST:PORT"},
+		{"/vault/secrets/db", aFile},
+		{"/vault/secrets/", aFile},
+		{"./db", aFile},
+		{"../db", aFile},
+		{"~/db", aFile},
+
+		{`"istio"`, quoted},
+		{"'istio'", quoted},
+		{`"http://localhost:1/"`, quoted},
+		{"istio redis://db", several},
+		{"redis://db:6379/ file:///x", several}, // once the path "/ file:///x" of a Redis
+		{"istio;linkerd", several},
+		{"file:///a\nfile:///b", several},
+		{"redis://db | Istio", several},
 		{"htp://db/", "unknown scheme: did you mean http://?"},
 		{"postgresql://db/", "unknown scheme: write postgres://"},
-		{"gopher://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"gopher://db/", protocol},
+		{"mssql://db", protocol}, // once "did you mean mysql://?"
+		{"ldap://l", protocol},
+		{"smtp://mail", protocol},
+		{"ssh://h", protocol},
+		{"mqtt://m", protocol},
+		{"ws://web/", "unknown scheme: write http://"},
+		{"jdbc:postgresql://db/x", "remove jdbc: before its scheme"},
 		{"://db/", encode},
 
 		{"http://", "it has no host: write http://HOST"},
@@ -130,7 +221,24 @@ func TestParseErrors(t *testing.T) {
 		{"redis://$(HOST)", badHost},
 		{"http://a,b/", badHost},
 
-		{"redis:6379", "it has no :// after its scheme: write redis://HOST"},
+		{"redis", "it has no :// after its scheme: write redis://HOST"},
+		{"https//web", "it has no :// after its scheme: write https://HOST"},
+		{"http:/localhost", "it has no :// after its scheme: write http://HOST"},
+		{"dns://", nameForm},
+		{"dns:///", nameForm},
+		{"dns://db", nameForm},
+		{"dns://10.0.0.1/db", nameForm},
+		{"dns://us3r:s3cret@/db", nameForm},
+		{"dns:///db?s3cret", nameForm},
+		{"dns:///db/", badHost},
+		{"dns:///a/s3cret", badHost},
+		{"dns:///us3r:s3cret@db", badHost},
+		{"dns:///10.0.0.1", "it has an address, which needs no resolver: write dns:///NAME"},
+		{"dns:db", "it has no :// after its scheme: write dns:///NAME"},
+		{"dns:///db#insecure", "dns:// takes no options; in a password # is written %23"},
+		{"rabbitmq://db", "unknown scheme: write amqp://"},
+		{"mongodb+srv://db", "unknown scheme: SRV records are not looked up, write mongodb:// and the host of one server"},
+
 		{"file:/x", "it has no :// after its scheme: write file:///PATH"},
 		{"unix:@abstract", "it has no :// after its scheme: " + unixForm},
 		{"unix:///", "it has no absolute path: " + unixForm},
@@ -145,7 +253,7 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#stauts=204", "unknown option: did you mean #status?"},
 		{"http://db/#nonsense", badOption},
 		{"http://db/#ca=/ca.pem", badOption},
-		{"https://db/#nonsense", "unknown option: https:// knows #status, #header, #body, #ca, #insecure; in a value & is written %26, in a password # is %23"},
+		{"https://db/#nonsense", "unknown option: https:// knows #status, #header, #body, #contains, #json, #ca, #insecure; in a value & is written %26, in a password # is %23"},
 		{"redis://db/#status=204", "redis:// takes no options; in a password # is written %23"},
 		{"http://db/#status", badStatus},
 		{"http://db/#status=2xx", badStatus},
@@ -156,6 +264,20 @@ func TestParseErrors(t *testing.T) {
 		{"http://db/#status=200-204-299", badStatus},
 		{"http://db/#status=%zz", encode},
 		{"http://db/#body=" + strings.Repeat("a", 201), "#body is longer than 200 bytes, which is as much as is compared"},
+		{"http://db/#contains=", "#contains takes a text of 1 to 200 bytes"},
+		{"http://db/#contains=" + strings.Repeat("a", 201), "#contains takes a text of 1 to 200 bytes"},
+		{"http://db/#json", badJSON},
+		{"http://db/#json=/a", badJSON},
+		{"http://db/#json=a=b", badJSON},
+		{"http://db/#json=/a~2=b", badJSON},
+		{"http://db/#json=/a~=b", badJSON},
+		{"http://db/#json=/a/" + strings.Repeat("b", 200) + "=c", "#json is longer than 200 bytes"},
+		{"grpc://db:1/#status=OK", "#status=OK is not needed: SERVING is ready without it"},
+		{"grpc://db:1/#status=0", "#status=OK is not needed: SERVING is ready without it"},
+		{"grpc://db:1/#status=17", badCode},
+		{"grpc://db:1/#status=unimplemented", badCode},
+		{"grpc://db:1/#status=1-12", badCode},
+		{"grpcs://db:1/#status=s3cret", badCode},
 		{"https://db/#insecure=false", "#insecure has no value: write #insecure, or leave it out"},
 		{"https://db/#ca=/nonexistent/ca.pem", "cannot read the certificates of #ca: no such file or directory"},
 		{"https://db/#ca=/dev/null", "cannot read the certificates of #ca: it is not a regular file"},
@@ -201,7 +323,11 @@ func TestParseErrors(t *testing.T) {
 		{"redis://user:1#s3cret@db/", "redis:// takes no options; in a password # is written %23"},
 		{"http://user:s3c%ret@db/", encode},
 		{"http://user:s3c ret@db/", encode},
-		{"s3cret://db/", "unknown scheme: write one of file, grpc, grpcs, http, https, mysql, postgres, redis, rediss, tcp, unix"},
+		{"s3cret://db/", protocol},
+		{"s3cret:8080", noScheme + "tcp://HOST:PORT"},
+		{"s3cret.de:8080/s3cret", noScheme + "http://HOST:PORT/PATH"},
+		{"/s3cret", aFile},
+		{"istio s3cret://db/", several},
 		{"http://db/%zz?q=s3cret", encode},
 		{"http://db/#token=s3cret", badOption},
 		{"http://db/#header=X:a&s3cret=b", badOption},
@@ -230,6 +356,7 @@ func TestParseList(t *testing.T) {
 	for _, test := range []struct{ s, want string }{
 		{"none", ""},
 		{" none ", ""},
+		{"None", ""},
 		{"istio", "istio"},
 		{"istio, http://db/a%2Cb ,istio", "istio http://db/a%2Cb istio"},
 		{"http://u:a%2Cb@db/", "http://***@db/"},
@@ -300,6 +427,12 @@ func TestParseOptions(t *testing.T) {
 		{"status=204", options{header: http.Header{}, statuses: []statuses{{204, 204}}}},
 		{"status=200-299&status=304", options{header: http.Header{}, statuses: []statuses{{200, 299}, {304, 304}}}},
 		{"insecure", options{header: http.Header{}, insecure: true}},
+		{"contains=a%26b&contains=c", options{header: http.Header{}, contains: []string{"a&b", "c"}}},
+		{
+			"json=/a%3Db~1c/0=x%3Dy&json==1", options{header: http.Header{}, json: []jsonValue{
+				{"/a=b~1c/0", []string{"a=b/c", "0"}, "x=y"}, {"", nil, "1"},
+			}},
+		},
 		{"header=metadata-flavor:Google", options{header: http.Header{"Metadata-Flavor": {"Google"}}}},
 		{"header=A:%201%262%20", options{header: http.Header{"A": {"1&2"}}}},
 		{"header=A:1&header=a:2&header=B:", options{header: http.Header{"A": {"1", "2"}, "B": {""}}}},
@@ -323,6 +456,8 @@ func FuzzParse(f *testing.F) {
 		"http://[::1%25lo]:80/", "://", "http://a:b:c", "http://%", "http://db/#&&", "http://a@b@c/", "redis://db:6379", "http://db#header=%3a", ",",
 		"http:/u:p@h/", "u:p@tcp(db)/x", "host=db password=p", "redis:6379,password=p", "http://db/#token=p", "http://u:1?p@h/", "http://%ff:1/",
 		"unix:@p", "unix://@p", "unix://u:p@/x", "tcp://db", "grpc://$(p):1", "http://db/#header=Host:p/", "http://db/#status=p", "p://db/",
+		"istio-proxy", "p:6379", "localhost:15020", "/p", "p/q", "istio p://db", "istio;p", `"p"`, "envoy", "jdbc:p://db", "ISTIO", "p.q:80/r",
+		"dns:///p", "dns://u:p@h/n?q", "mongodb://u:p@a:1/db?x=y", "amqps://u:p@h/v", "grpcs://h:1/s#status=p&insecure", "http://h/#json=/p~0=q&contains=p", "kafka://u:p@h", "nats://p@h",
 	} {
 		f.Add(s, "x", uint(len(s)))
 	}

@@ -20,6 +20,8 @@ func (s scheme) form(name string) string {
 	switch {
 	case name == "unix":
 		return "unix:///PATH, or unix://@NAME for an abstract socket"
+	case name == "dns":
+		return "dns:///NAME"
 	case s.path:
 		return name + ":///PATH"
 	case s.port == "":
@@ -60,7 +62,10 @@ func withoutZone(u *url.URL) *url.URL {
 
 // endpoint returns the endpoint of a URL of this scheme.
 func (s scheme) endpoint(u *url.URL) (*endpoint, error) {
-	if s.path {
+	switch {
+	case u.Scheme == "dns":
+		return nameEndpoint(u)
+	case s.path:
 		return s.pathEndpoint(u)
 	}
 	port := cmp.Or(u.Port(), s.port)
@@ -94,6 +99,20 @@ func (s scheme) pathEndpoint(u *url.URL) (*endpoint, error) {
 	return &endpoint{path: &fileStat{path: path}}, nil
 }
 
+// nameEndpoint returns an endpoint without a port, for a URL whose path is the name of a host.
+func nameEndpoint(u *url.URL) (*endpoint, error) {
+	name := strings.TrimPrefix(u.Path, "/")
+	switch _, err := netip.ParseAddr(name); {
+	case u.User != nil || u.Host != "" || u.RawQuery != "" || name == "":
+		return nil, errors.New("it is not a name alone: write dns:///NAME, which the system's resolver is asked for")
+	case err == nil:
+		return nil, errors.New("it has an address, which needs no resolver: write dns:///NAME")
+	case !isHost(name):
+		return nil, errNotHost
+	}
+	return &endpoint{host: name}, nil
+}
+
 // maxSocketPath is the longest path that connect(2) takes (unix(7)).
 const maxSocketPath = len(syscall.RawSockaddrUnix{}.Path) - 1
 
@@ -111,20 +130,33 @@ func isHost(host string) bool {
 	return err == nil || host != "" && strings.Trim(strings.ToLower(host), "abcdefghijklmnopqrstuvwxyz0123456789-_.") == ""
 }
 
-// schemeAliases holds other names of schemes.
+// schemeAliases holds other names of schemes, and schemes whose protocol begins as that of
+// another.
 var schemeAliases = map[string]string{
 	"postgresql": "postgres", "mariadb": "mysql", "valkey": "redis", "valkeys": "rediss", "h2c": "grpc",
+	"ws": "http", "wss": "https", "elasticsearch": "http", "opensearch": "http",
+	"mongo": "mongodb", "rabbitmq": "amqp", "memcache": "memcached",
 }
+
+// otherProtocols holds schemes that look like a misspelled one, and are none.
+var otherProtocols = []string{"mssql", "rtsp"}
 
 func unknownScheme(name string) error {
 	if alias := schemeAliases[name]; alias != "" {
 		return fmt.Errorf("unknown scheme: write %s://", alias)
 	}
+	switch name {
+	case "jdbc":
+		return errors.New("remove jdbc: before its scheme")
+	case "mongodb+srv":
+		return errors.New("unknown scheme: SRV records are not looked up, write mongodb:// and the host of one server")
+	}
 	known := slices.Sorted(maps.Keys(schemes))
-	if near := nearest.To(name, known); near != "" {
+	if near := nearest.To(name, known); near != "" && !slices.Contains(otherProtocols, name) {
 		return fmt.Errorf("unknown scheme: did you mean %s://?", near)
 	}
-	return fmt.Errorf("unknown scheme: write one of %s", strings.Join(known, ", "))
+	return fmt.Errorf("unknown scheme: startgate does not speak this protocol. Write tcp://HOST:PORT, which is ready when a connection is accepted; "+
+		"in a mesh the proxy accepts it, whether or not the server is there. It speaks %s", strings.Join(known, ", "))
 }
 
 // urlReason returns what is wrong with a URL that url.Parse rejects, without quoting it.

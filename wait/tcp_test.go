@@ -123,11 +123,15 @@ func TestResolver(t *testing.T) {
 	go resolve(server)
 	_, port, _ := net.SplitHostPort(serve(t, "127.0.0.1:0", hang))
 	for name, scheme := range schemes {
-		if scheme.path {
+		if scheme.path || name == "dns" {
 			continue
 		}
 		wantAnswer(t, name+"://us3r:s3cret@gone.test:80", Failed, "cannot resolve gone.test: no such host")
 	}
+	wantAnswer(t, "dns:///gone.test", Failed, "cannot resolve gone.test: no such host")
+	wantAnswer(t, "dns:///broken.test", Failed, "cannot resolve broken.test: server misbehaving")
+	wantAnswer(t, "dns:///silent.test", Failed, "cannot resolve silent.test: the name server does not answer")
+	wantAnswer(t, "dns:///db.test", Ready, "it has the address 127.0.0.1")
 	wantAnswer(t, "tcp://broken.test:80", Failed, "cannot resolve broken.test: server misbehaving")
 	wantAnswer(t, "tcp://silent.test:80", Failed, "cannot resolve silent.test: the name server does not answer")
 	wantAnswer(t, "tcp://db.test:"+port, Ready, "connected")

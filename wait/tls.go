@@ -13,7 +13,7 @@ import (
 
 // tlsSchemes are the schemes whose connections are TLS from the first byte. Their names
 // are those of the schemes without TLS and an s.
-var tlsSchemes = map[string]bool{"https": true, "rediss": true, "grpcs": true}
+var tlsSchemes = map[string]bool{"https": true, "rediss": true, "grpcs": true, "kafkas": true, "amqps": true}
 
 // portOnly is what to write for a server that no other scheme can ask.
 const portOnly = "tcp://HOST:PORT, which waits for its port only"

@@ -38,6 +38,7 @@ func bundle(t *testing.T, files certificates) string {
 // plainSchemes are the schemes without TLS, and what to write where a server speaks it.
 var plainSchemes = map[string]string{
 	"http": "https://", "redis": "rediss://", "grpc": "grpcs://", "postgres": portOnly, "mysql": portOnly,
+	"kafka": "kafkas://", "amqp": "amqps://", "mongodb": portOnly, "nats": portOnly, "memcached": portOnly,
 }
 
 // Most servers that speak TLS close the connection when they are asked without. Asked once

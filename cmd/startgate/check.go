@@ -12,7 +12,7 @@ import (
 )
 
 // check prints what startgate would do: the settings and where each comes from, the
-// plan as it is in this pod now, and warnings.
+// plan as it is in this pod now, whether there can be metrics, and warnings.
 func (g *gate) check() error {
 	if err := g.signals.Do(context.Background(), g.look); err != nil {
 		return err
@@ -20,6 +20,7 @@ func (g *gate) check() error {
 	table := tabwriter.NewWriter(g.stdout, 0, 0, 2, ' ', 0)
 	g.checkSettings(table)
 	checkPlan(table, g.current())
+	checkMetrics(table, g.settings.Metrics)
 	notes := g.notes()
 	if text := g.skipped(); text != "" {
 		notes = append(notes, text)
@@ -29,6 +30,9 @@ func (g *gate) check() error {
 	}
 	for _, note := range notes {
 		fmt.Fprintln(table, note)
+	}
+	if g.plan.lacksStatus {
+		fmt.Fprintln(table, "\nADD TO THE CONTAINER'S ENV\n"+manifestLines)
 	}
 	return table.Flush()
 }

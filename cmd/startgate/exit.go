@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -45,27 +46,91 @@ func exitCode(err error) int {
 	return codeFailed
 }
 
+// exitEvent returns the event of an error that ends startgate itself.
+func exitEvent(err error) event {
+	switch {
+	case exitCode(err) == codeTimeout:
+		return eventGaveUp
+	case errors.As(err, new(*exec.SignalError)):
+		return eventStopped
+	}
+	return eventFailed
+}
+
+// hintedError is an error with what the log has beside its message: keys of the wait, and
+// a hint.
+type hintedError struct {
+	error
+	attrs []any
+	hint  hint
+}
+
+// Unwrap returns the error without its hint.
+func (e hintedError) Unwrap() error { return e.error }
+
+// settingsError names mistakes in the settings, each in a line.
+type settingsError struct{ error }
+
+// hintOf returns the hint of an error, or the section about its exit code.
+func hintOf(err error) hint {
+	var hinted hintedError
+	errors.As(err, &hinted)
+	if hinted.hint != (hint{}) {
+		return hinted.hint
+	}
+	switch code := exitCode(err); code {
+	case codeTimeout:
+		return hint{anchor: anchorTimeout}
+	case codeFailed:
+		return hint{anchor: anchorFailed}
+	case exec.CodeCannotRun, exec.CodeNotFound:
+		return hint{anchor: anchorNotRun}
+	}
+	return hint{anchor: anchorStopped}
+}
+
 // reportExit logs why startgate ends, and returns the exit code.
 func (g *gate) reportExit(err error) int {
-	code := exitCode(err)
-	if g.log != nil {
-		g.log.Error(err.Error(), "code", code)
+	if isUsage := errors.As(err, new(usageError)); isUsage && readLogFormat() != formatJSON {
+		fmt.Fprintf(g.stderr, "startgate: %v\n%s", err, synopsis())
 	} else {
-		fmt.Fprintln(g.stderr, "startgate: "+strings.ReplaceAll(err.Error(), "\n", "\nstartgate: "))
+		g.logExit(err)
 	}
-	if errors.As(err, new(usageError)) {
-		fmt.Fprint(g.stderr, synopsis())
+	if !g.checks {
+		writeTerminationMessage(err.Error(), hintOf(err))
 	}
-	writeTerminationMessage(err.Error())
-	return code
+	return exitCode(err)
+}
+
+func (g *gate) logExit(err error) {
+	lines := []string{err.Error()}
+	if errors.As(err, new(settingsError)) {
+		lines = strings.Split(err.Error(), "\n")
+	}
+	var hinted hintedError
+	errors.As(err, &hinted)
+	attrs := slices.Clone(hinted.attrs)
+	if signal := (*exec.SignalError)(nil); errors.As(err, &signal) {
+		attrs = append(attrs, "signal", exec.SignalName(signal.Signal))
+	}
+	attrs = append(attrs, "code", exitCode(err))
+	for _, line := range lines {
+		g.log.error(exitEvent(err), line, append(attrs, hintOf(err).attrs()...)...)
+	}
 }
 
 // terminationLog is where the kubelet looks for the reason of a container's end.
 const terminationLog = "/dev/termination-log"
 
 // writeTerminationMessage writes a container's termination message, unless there is
-// one: of a script that runs startgate --wait, it may be what the application wrote.
-func writeTerminationMessage(text string) {
+// one: of a script that runs startgate --wait, it may be what the application wrote. The
+// hint and its address are lines of their own.
+func writeTerminationMessage(text string, h hint) {
+	lines := []string{"startgate: " + text}
+	if h.text != "" {
+		lines = append(lines, h.text)
+	}
+	lines = append(lines, h.docs())
 	_ = within(func() error {
 		f, err := os.OpenFile(terminationLog, os.O_WRONLY|syscall.O_NONBLOCK, 0)
 		if err != nil {
@@ -75,7 +140,7 @@ func writeTerminationMessage(text string) {
 		if info, err := f.Stat(); err != nil || info.Size() > 0 {
 			return err
 		}
-		_, err = quiet{f}.Write([]byte("startgate: " + text + "\n"))
+		_, err = quiet{f}.Write([]byte(strings.Join(lines, "\n") + "\n"))
 		return err
 	})
 }

@@ -11,7 +11,6 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
-	"testing/iotest"
 	"testing/synctest"
 
 	"github.com/startgate/startgate/wait"
@@ -32,16 +31,16 @@ func TestHintTLS(t *testing.T) {
 		{"redis", wait.Answer{Outcome: wait.Failed, Detail: "closed without an answer", Err: io.EOF}, "The server speaks TLS: write rediss://"},
 		{"grpc", wait.Answer{Outcome: wait.Failed, Detail: "not a gRPC answer"}, "The server speaks TLS: write grpcs://"},
 		{"mysql", wait.Answer{Outcome: wait.Timeout}, "The server speaks TLS: write tcp://HOST:PORT, which waits for its port only"},
-		{"http", wait.Answer{Outcome: wait.NotReady, Detail: "GET http://a: status 400"}, "The server speaks TLS: write https://"},
-		{"http", wait.Answer{Outcome: wait.NotReady, Detail: "GET http://a: status 503"}, ""},
-		{"https", wait.Answer{Outcome: wait.NotReady, Detail: "GET https://a: status 400"}, ""},
+		{"http", wait.Answer{Outcome: wait.NotReady, Err: wait.StatusError(400)}, "The server speaks TLS: write https://"},
+		{"http", wait.Answer{Outcome: wait.NotReady, Err: wait.StatusError(503)}, ""},
+		{"https", wait.Answer{Outcome: wait.NotReady, Err: wait.StatusError(400)}, ""},
 		{"redis", wait.Answer{Outcome: wait.Refused}, ""},
 	} {
 		target, err := wait.Parse(test.scheme + "://" + server.Listener.Addr().String())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := hintTLS(t.Context(), waitState{target: target, last: test.last}); got != test.want {
+		if got := hintTLS(t.Context(), waitState{target: target, last: test.last}); got.text != test.want {
 			t.Errorf("%s, %v: %q, want %q", test.scheme, test.last, got, test.want)
 		}
 	}
@@ -58,28 +57,6 @@ func TestHintIsBounded(t *testing.T) {
 		target := wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{hangs}}
 		waitState{target: target, last: wait.Answer{Outcome: wait.Refused}}.hint(context.Background())
 	})
-}
-
-// Only what is Envoy's is counted. A page of another program once was no configuration.
-func TestCountUpdates(t *testing.T) {
-	for text, want := range map[string][2]int{
-		"": {0, 0},
-		"cluster_manager.cds.update_success: 2\nlistener_manager.lds.update_success: 1\n":   {3, 0},
-		"cluster_manager.cds.update_rejected: 1\nlistener_manager.lds.update_rejected: 4\n": {0, 5},
-		"<html>\n<p>It works: 1\n":                                             {-1, -1},
-		"http.update_success: 1\n":                                             {-1, -1},
-		"cluster_manager.cds.update_success: many\n":                           {-1, -1},
-		"cluster_manager.cds.update_success: 1\n<html>\n":                      {-1, -1},
-		"cluster_manager.cds.update_success: 1\n" + strings.Repeat("x", 1<<17): {-1, -1},
-	} {
-		if accepted, rejected := countUpdates(strings.NewReader(text)); accepted != want[0] || rejected != want[1] {
-			t.Errorf("%.80q: %d, %d, want %v", text, accepted, rejected, want)
-		}
-	}
-	broken := io.MultiReader(strings.NewReader("cluster_manager.cds.update_success: 1\n"), iotest.ErrReader(io.ErrUnexpectedEOF))
-	if accepted, rejected := countUpdates(broken); accepted != -1 || rejected != -1 {
-		t.Errorf("half of it: %d, %d", accepted, rejected)
-	}
 }
 
 // What does not listen on a Unix socket is elsewhere than what does not on a port.
@@ -99,7 +76,7 @@ func TestHintUnixSocket(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := (waitState{target: target, last: test.last}).hint(t.Context()); !strings.HasSuffix(got, test.want) {
+		if got := (waitState{target: target, last: test.last}).hint(t.Context()); !strings.HasSuffix(got.text, test.want) {
 			t.Errorf("%s, %v: %q, want %q", test.target, test.last, got, test.want)
 		}
 	}
@@ -127,7 +104,7 @@ func TestHintOfASidecarThatRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		state := waitState{target: target, last: wait.Answer{Outcome: wait.Refused}, injection: test.injection}
-		if got := state.hint(t.Context()); got != test.want {
+		if got := state.hint(t.Context()); got.text != test.want {
 			t.Errorf("%s, %v: %q, want %q", test.target, test.injection, got, test.want)
 		}
 	}

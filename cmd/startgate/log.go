@@ -1,25 +1,61 @@
 package main
 
 import (
+	"context"
 	"io"
 	"log/slog"
+	"os"
 )
 
-// newLogger returns the log that the settings ask for. JSON has the keys that
-// Cloud Logging reads, and durations as numbers that can be compared.
-func newLogger(w io.Writer, s settings) *slog.Logger {
+// eventLog is the log. Each line has an event, and says that it is startgate's: the
+// application writes to the same stream.
+type eventLog struct{ logger *slog.Logger }
+
+// newLog returns the log that the settings ask for. JSON has the keys that Cloud Logging
+// reads, and durations as numbers that can be compared.
+func newLog(w io.Writer, s settings) eventLog {
 	options := &slog.HandlerOptions{Level: s.LogLevel.Level, ReplaceAttr: plainDurations}
-	if s.LogFormat == "json" {
+	var handler slog.Handler = slog.NewTextHandler(w, options)
+	if s.LogFormat == formatJSON {
 		options.ReplaceAttr = cloudKeys
-		return slog.New(slog.NewJSONHandler(w, options))
+		handler = slog.NewJSONHandler(w, options)
 	}
-	return slog.New(slog.NewTextHandler(w, options))
+	return eventLog{slog.New(handler).With("logger", "startgate")}
+}
+
+// readLogFormat reads the form of the log alone. Mistakes on the command line are logged
+// before the settings are read.
+func readLogFormat() (format logFormat) {
+	if err := format.Decode(os.Getenv(envLogFormat)); err != nil {
+		return ""
+	}
+	return format
+}
+
+func (l eventLog) debug(e event, message string, attrs ...any) {
+	l.write(slog.LevelDebug, e, message, attrs)
+}
+
+func (l eventLog) info(e event, message string, attrs ...any) {
+	l.write(slog.LevelInfo, e, message, attrs)
+}
+
+func (l eventLog) warn(e event, message string, attrs ...any) {
+	l.write(slog.LevelWarn, e, message, attrs)
+}
+
+func (l eventLog) error(e event, message string, attrs ...any) {
+	l.write(slog.LevelError, e, message, attrs)
+}
+
+func (l eventLog) write(level slog.Level, e event, message string, attrs []any) {
+	l.logger.Log(context.Background(), level, message, append([]any{"event", string(e)}, attrs...)...)
 }
 
 // plainDurations writes a duration as a user does, not in nanoseconds.
 func plainDurations(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
-		return slog.String(a.Key, a.Value.Duration().String())
+		return slog.String(a.Key, duration(a.Value.Duration()).String())
 	}
 	return a
 }

@@ -15,9 +15,12 @@
 //	plan.go      settings → plan: what to wait for, what to shut down, and why
 //	presence.go  what is seen of a sidecar that is said not to be there (injection.go)
 //	run.go       carries the plan out: wait, hand over, shut down the sidecars
-//	waiting.go   waits, and logs how it goes (hints.go: what may be wrong)
+//	waiting.go   waits (progress.go: logs how it goes; hint.go: what may be wrong)
+//	release.go   ends the wait early, for startgate --release
 //	quit.go      asks the sidecars to shut down
 //	exit.go      the exit code, and the reason on the way out
+//
+// log.go has the log, and events.go what its lines are about.
 package main
 
 import (

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime"
@@ -20,9 +19,8 @@ import (
 // metrics counts for Prometheus. Without a setting it is nil, and its methods do
 // nothing.
 type metrics struct {
-	log   *slog.Logger
-	files []string
-	last  fileWrite
+	log   eventLog
+	files metricsFiles
 
 	registry  *prometheus.Registry
 	probes    *prometheus.CounterVec
@@ -37,33 +35,18 @@ type metrics struct {
 	quits     *prometheus.CounterVec
 }
 
-// fileWrite is a write of a file, which a file system that does not answer may hold up for
-// ever.
-type fileWrite struct {
-	file string
-	done chan struct{} // closed when it has returned; nil: there is no write
-}
-
-func (w fileWrite) isHeld() bool {
-	select {
-	case <-w.done:
-		return false
-	default:
-		return w.done != nil
-	}
-}
-
 // newMetrics begins to serve and to count, as the setting says. What cannot be done is
 // logged, and left out.
-func newMetrics(where metricsTargets, supervise bool, log *slog.Logger) *metrics {
+func newMetrics(where metricsTargets, supervise bool, log eventLog) *metrics {
 	if len(where) == 0 {
 		return nil
 	}
 	m := &metrics{log: log, registry: prometheus.NewRegistry()}
+	m.files = metricsFiles{log: log, registry: m.registry, warned: map[string]string{}}
 	m.register(supervise)
 	for _, target := range where {
 		if strings.HasPrefix(target, "/") {
-			m.files = append(m.files, target)
+			m.files.names = append(m.files.names, target)
 		} else {
 			m.serve(target)
 		}
@@ -108,7 +91,7 @@ func (m *metrics) register(supervise bool) {
 func (m *metrics) serve(addr string) {
 	listener, err := net.Listen("tcp", withoutName(addr))
 	if err != nil {
-		m.log.Warn(fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
+		m.log.warn(eventWarning, fmt.Sprintf("cannot serve metrics at %s: %v", addr, errnoOf(err)))
 		return
 	}
 	mux := http.NewServeMux()
@@ -154,29 +137,9 @@ func errnoOf(err error) error {
 
 // write writes the files.
 func (m *metrics) write() {
-	if m == nil {
-		return
+	if m != nil {
+		m.files.write()
 	}
-	for _, file := range m.files {
-		if err := m.writeTo(file); err != nil {
-			m.log.Warn(fmt.Sprintf("cannot write metrics to %s: %v", file, errnoOf(err)))
-		}
-	}
-}
-
-// writeTo writes a file. There is one write at a time, so that file systems that do not
-// answer cost filePatience once, and an old write does not end after a new one.
-func (m *metrics) writeTo(file string) error {
-	if m.isHeld() {
-		return fmt.Errorf("no answer yet from the file system of %s", m.last.file)
-	}
-	write := fileWrite{file, make(chan struct{})}
-	m.last = write
-	return within(func() (err error) {
-		defer close(write.done)
-		exec.WithoutWriteSignals(func() { err = prometheus.WriteToTextfile(file, m.registry) })
-		return err
-	})
 }
 
 func (m *metrics) waitingFor(target wait.Target) {
@@ -193,6 +156,9 @@ func (m *metrics) probed(e wait.Event) {
 	m.probes.WithLabelValues(e.Target.Name, e.Answer.Outcome.String()).Inc()
 	m.probing.Observe(e.Took.Seconds())
 	m.waited.WithLabelValues(e.Target.Name).Set(e.Waited.Seconds())
+	if e.Answer.Outcome != wait.Ready { // else the files are written soon, with all that is known then
+		m.files.writePeriodically()
+	}
 }
 
 func (m *metrics) waitedFor(target wait.Target, took time.Duration) {
@@ -201,6 +167,7 @@ func (m *metrics) waitedFor(target wait.Target, took time.Duration) {
 	}
 	m.waited.WithLabelValues(target.Name).Set(took.Seconds())
 	m.waiting.WithLabelValues(target.Name).Set(0)
+	m.files.due = time.Time{} // the next target is written at once
 }
 
 func (m *metrics) started() {
@@ -239,4 +206,4 @@ func (m *metrics) quit(target wait.Target, outcome wait.QuitOutcome, took time.D
 }
 
 // isHeld reports whether a write has not returned.
-func (m *metrics) isHeld() bool { return m != nil && m.last.isHeld() }
+func (m *metrics) isHeld() bool { return m != nil && m.files.isHeld() }

@@ -17,6 +17,8 @@ type plan struct {
 	subject   string        // the sidecar that the pod's annotation is about; empty: none
 	injection injection     // what the annotation says of it
 	notes     []string      // warnings
+
+	lacksStatus bool // the pod's annotation is not handed over, and matters
 }
 
 // makePlan makes the plan of a run that starts an application or, for --wait, does not.
@@ -34,8 +36,9 @@ func makePlan(s settings, application bool) plan {
 		p.dropQuits(isIstio, "istio is a native sidecar, which the kubelet stops")
 	}
 	if !s.SidecarStatus.set && slices.ContainsFunc(p.quits, isIstio) {
+		p.lacksStatus = true
 		p.notes = append(p.notes, envQuit+" has istio and "+envSidecarStatus+" is not set, so where nothing is injected the end is delayed. "+
-			"Add to the container's env:\n"+manifestLines)
+			"startgate --check prints what to add to the container's env")
 	}
 	return p
 }

@@ -109,10 +109,10 @@ func (p *progress) lookAgain(ctx context.Context, end context.CancelCauseFunc) {
 
 // logSkipped says why the target is not waited for any more.
 func (p *progress) logSkipped() {
-	after := time.Since(p.began).Round(time.Millisecond)
+	attrs := []any{"target", p.target.Name, "elapsed", time.Since(p.began).Round(time.Millisecond)}
 	if p.seen == absent {
-		p.log.Info(p.target.Name+" is not waited for: there is no sign of it any more", "after", after)
+		p.log.info(eventSkipped, p.target.Name+" is not waited for: there is no sign of it any more", attrs...)
 		return
 	}
-	p.log.Warn(p.target.Name+" is not waited for: "+p.seen.String()+", and "+envSidecarStatus+" is empty", "after", after)
+	p.log.warn(eventSkipped, p.target.Name+" is not waited for: "+p.seen.String()+", and "+envSidecarStatus+" is empty", attrs...)
 }

@@ -22,7 +22,8 @@ func (g *gate) quit(code int) {
 	}
 	names := quits(targets).String()
 	if code != 0 && g.settings.QuitOn == "success" {
-		g.log.Info("not shutting down "+names+": "+envQuitOn+"=success, and the application failed", "code", code)
+		g.log.info(eventQuitSkipped, "not shutting down "+names+": "+envQuitOn+"=success, and the application failed",
+			"target", names, "code", code)
 		return
 	}
 	var signal *exec.SignalError
@@ -30,7 +31,8 @@ func (g *gate) quit(code int) {
 	g.signals.EndBy(stopSignals...)
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return g.quitAll(ctx, targets) })
 	if errors.As(err, &signal) {
-		g.log.Warn("stopped asking " + names + " to shut down: " + exec.SignalName(signal.Signal))
+		name := exec.SignalName(signal.Signal)
+		g.log.warn(eventQuitStopped, "stopped asking "+names+" to shut down: "+name, "target", names, "signal", name)
 	}
 }
 
@@ -89,18 +91,24 @@ func inParallel(targets []wait.Target, f func(wait.Target)) <-chan struct{} {
 func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) wait.QuitOutcome {
 	began := time.Now()
 	outcome, answer := wait.Quit(timed, target, g.answered[target.Name])
-	g.metrics.quit(target, outcome, time.Since(began))
+	took := time.Since(began)
+	g.metrics.quit(target, outcome, took)
+	took = took.Round(time.Millisecond)
+	attrs := []any{"target", target.Name, "answer", answer.Detail, "elapsed", took}
 	switch outcome {
 	case wait.QuitAccepted:
 		g.watchGone(ctx, target, began)
 	case wait.QuitGone:
-		g.log.Info(target.Name + " is gone already")
+		g.log.info(eventQuitGone, target.Name+" is gone already", attrs...)
 	case wait.QuitRejected:
-		g.log.Warn(fmt.Sprintf("%s did not accept the shutdown request: %s%s", target.Name, answer.Detail, quitHint(target)))
+		g.log.warn(eventQuitRejected, fmt.Sprintf("%s did not accept the shutdown request: %s", target.Name, answer.Detail),
+			append(attrs, hintQuit(target).attrs()...)...)
 	case wait.QuitUnanswered:
-		g.log.Warn(fmt.Sprintf("%s did not answer the shutdown request in %v: %s", target.Name, time.Since(began).Round(time.Millisecond), answer.Detail))
+		g.log.warn(eventQuitUnanswered, fmt.Sprintf("%s did not answer the shutdown request in %v: %s", target.Name, took, answer.Detail),
+			append(attrs, hint{anchor: anchorQuit}.attrs()...)...)
 	case wait.QuitNeverSeen:
-		g.log.Warn(fmt.Sprintf("%s never answered; if it starts later, the pod will not complete: %s%s", target.Name, answer.Detail, quitHint(target)))
+		g.log.warn(eventQuitNeverSeen, fmt.Sprintf("%s never answered; if it starts later, the pod will not complete: %s", target.Name, answer.Detail),
+			append(attrs, hintQuit(target).attrs()...)...)
 	}
 	return outcome
 }
@@ -112,20 +120,20 @@ const watchFor = time.Second
 func (g *gate) watchGone(ctx context.Context, target wait.Target, began time.Time) {
 	watching, cancel := context.WithTimeout(ctx, watchFor)
 	defer cancel()
-	if wait.AwaitGone(watching, target) {
-		g.log.Info(target.Name+" is gone", "after", time.Since(began).Round(time.Millisecond))
-		return
-	}
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		g.log.Info(target.Name + " accepted the shutdown request and is still draining")
+	isGone := wait.AwaitGone(watching, target)
+	attrs := []any{"target", target.Name, "elapsed", time.Since(began).Round(time.Millisecond)}
+	switch {
+	case isGone:
+		g.log.info(eventQuitAccepted, target.Name+" is gone", attrs...)
+	case !errors.Is(ctx.Err(), context.Canceled):
+		g.log.info(eventQuitAccepted, target.Name+" accepted the shutdown request and is still draining", attrs...)
 	}
 }
 
-// quitHint is a sentence on why a sidecar may not have accepted its shutdown, if there
-// is one.
-func quitHint(target wait.Target) string {
+// hintQuit says why a sidecar may not have accepted its shutdown. A URL has no text.
+func hintQuit(target wait.Target) hint {
 	if target.Sidecar == nil {
-		return ""
+		return hint{anchor: anchorQuit}
 	}
-	return ". " + target.Sidecar.QuitHint
+	return hint{target.Sidecar.QuitHint, anchorQuit}
 }

@@ -3,7 +3,7 @@ package main
 // These tests cover the order in which sidecars are shut down.
 
 import (
-	"log/slog"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -59,7 +59,7 @@ func hangs(_ http.ResponseWriter, r *http.Request, _ *httptest.Server) { <-r.Con
 // shutDown shuts these down, in this process.
 func shutDown(t *testing.T, limit time.Duration, others, mesh *quitServer) {
 	t.Helper()
-	g := &gate{log: slog.New(slog.DiscardHandler), settings: settings{QuitTimeout: positiveDuration(limit)}}
+	g := &gate{log: newLog(io.Discard, settings{}), settings: settings{QuitTimeout: positiveDuration(limit)}}
 	var targets []wait.Target
 	for _, s := range []*quitServer{mesh, others} {
 		target, err := wait.ParseQuit(s.url, os.Getenv)

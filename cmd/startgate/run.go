@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"slices"
 	"time"
@@ -21,11 +20,12 @@ type gate struct {
 	signals        *exec.Signals
 	stdout, stderr io.Writer
 
+	checks   bool // it is run by a user, beside the container's own startgate
 	settings settings
 	plan     plan
-	log      *slog.Logger // nil until the settings are read
-	metrics  *metrics     // nil: none
-	program  string       // to start, as the user wrote it; empty: none
+	log      eventLog
+	metrics  *metrics // nil: none
+	program  string   // to start, as the user wrote it; empty: none
 
 	seen     presence        // of a sidecar that is said not to be there
 	began    time.Time       // when the wait for the first target began
@@ -46,6 +46,7 @@ func (g *gate) run() int {
 
 // obey returns the application's exit code, or the error that ends startgate itself.
 func (g *gate) obey() (code int, err error) {
+	g.log = newLog(g.stderr, settings{LogFormat: readLogFormat()})
 	command, err := parseArgs(g.args)
 	if err != nil {
 		return 0, err
@@ -55,19 +56,26 @@ func (g *gate) obey() (code int, err error) {
 		return 0, printHelp(g.stdout)
 	case "--version":
 		return 0, printVersion(g.stdout)
+	case "--release":
+		return g.releaseOthers(), nil
 	case "--install":
 		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
 	}
+	g.checks = command.verb == "--check"
 	notes := unknownSettings()
-	if g.settings, err = readSettings(); err != nil {
-		return 0, withNotes(err, notes)
+	g.settings, err = readSettings()
+	g.log = newLog(g.stderr, g.settings) // also for mistakes in the others
+	if err != nil {
+		g.warn(notes)
+		return 0, settingsError{err}
 	}
-	g.log = newLogger(g.stderr, g.settings)
 	g.plan = makePlan(g.settings, command.verb != "--wait")
 	g.plan.notes = slices.Concat(notes, g.plan.notes)
 	switch command.verb {
 	case "--check":
-		return 0, g.check()
+		if err = g.check(); err == nil && command.operand != "" {
+			code, err = g.checkNow()
+		}
 	case "--wait":
 		if err = g.prepare(); err == nil {
 			err = g.wait()
@@ -76,14 +84,6 @@ func (g *gate) obey() (code int, err error) {
 		code, err = g.start(command.program)
 	}
 	return code, err
-}
-
-// withNotes puts warnings before an error that comes before there is a log.
-func withNotes(err error, notes []string) error {
-	for _, note := range slices.Backward(notes) {
-		err = errors.Join(errors.New(note), err)
-	}
-	return err
 }
 
 // current returns the plan as far as what was seen of the pod leaves it.
@@ -104,7 +104,7 @@ func (g *gate) start(argv []string) (code int, err error) {
 		code, err = g.handOver(exec.Program{Path: g.program, Args: argv, Env: g.environ})
 	}
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Code == exec.CodeNotFound {
-		err = fmt.Errorf("%w%s", err, notFoundHint(g.program))
+		err = hintedError{error: err, hint: hintNotFound(g.program)}
 	}
 	if err != nil {
 		code = exitCode(err)
@@ -130,9 +130,9 @@ func (g *gate) find() error {
 	})
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("cannot run %s: %w", g.program, errHeld)
+		return hintedError{error: fmt.Errorf("cannot run %s: %w", g.program, errHeld), hint: hint{anchor: anchorHeld}}
 	case err == nil && missing != nil:
-		g.log.Warn(missing.Error() + notFoundHint(g.program) + "; startgate looks again at the hand-over")
+		g.log.warn(eventWarning, missing.Error()+"; startgate looks again at the hand-over", hintNotFound(g.program).attrs()...)
 	}
 	return err
 }
@@ -141,14 +141,18 @@ func (g *gate) find() error {
 func (g *gate) prepare() error {
 	err := g.signals.Do(context.Background(), g.look)
 	if text := g.skipped(); text != "" {
-		g.log.Info(text)
+		g.log.info(eventSkipped, text, "target", g.plan.subject)
 	}
-	for _, note := range g.notes() {
-		g.log.Warn(note)
-	}
+	g.warn(g.notes())
 	mode, _ := g.current().mode()
 	g.metrics = newMetrics(g.settings.Metrics, mode == modeSupervise, g.log)
 	return err
+}
+
+func (g *gate) warn(notes []string) {
+	for _, note := range notes {
+		g.log.warn(eventWarning, note)
+	}
 }
 
 // skipped says what is left out, and why; nothing when all is done.
@@ -186,7 +190,7 @@ func (g *gate) wait() error {
 	if os.Getpid() == 1 {
 		defer exec.Reap()()
 	}
-	return g.signals.Do(context.Background(), g.waitForAll)
+	return g.signals.Do(context.Background(), g.waitUntilReleased)
 }
 
 // handOver becomes the program, or supervises it and returns its exit code.
@@ -199,9 +203,10 @@ func (g *gate) handOver(program exec.Program) (code int, err error) {
 	mode, why := g.current().mode()
 	if mode == modeReplace && g.isHeld() {
 		mode, why = modeSupervise, "a file system does not answer"
-		g.log.Warn("a file system does not answer, and would hold up execve: supervising instead of replacing")
+		g.log.warn(eventWarning, "a file system does not answer, and would hold up execve: supervising instead of replacing",
+			hint{anchor: anchorHeld}.attrs()...)
 	}
-	g.log.Info("starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
+	g.log.info(eventStarting, "starting "+g.program, append(g.waited.attrs(), "mode", mode, "why", why)...)
 	if mode == modeSupervise {
 		code, err = g.supervise(program)
 	} else {
@@ -239,16 +244,16 @@ func (g *gate) supervise(program exec.Program) (code int, err error) {
 	}
 	took := time.Since(began)
 	g.metrics.exited(code, took)
-	g.log.Info(g.program+" exited", "code", code, "after", took.Round(time.Millisecond))
+	g.log.info(eventExited, g.program+" exited", "code", code, "elapsed", took.Round(time.Millisecond))
 	return code, nil
 }
 
 // degraded logs what supervising does without. An application that leaves no orphans, as
 // most do not, loses nothing by a missing subreaper: no reason to warn at every start.
 func (g *gate) degraded(err error) {
-	level := slog.LevelWarn
+	log := g.log.warn
 	if errors.Is(err, exec.ErrNoSubreaper) {
-		level = slog.LevelDebug
+		log = g.log.debug
 	}
-	g.log.Log(context.Background(), level, err.Error())
+	log(eventWarning, err.Error())
 }

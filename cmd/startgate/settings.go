@@ -34,7 +34,7 @@ type settings struct {
 	QuitOn         quitOn           `split_words:"true" default:"always" desc:"always, or success: only after the application's code 0"`
 	QuitTimeout    positiveDuration `split_words:"true" default:"5s" desc:"for all shutdown requests together"`
 	Supervise      supervision      `split_words:"true" default:"false" desc:"true: stay as the application's parent, forward signals and reap orphans, which STARTGATE_QUIT implies; group: the same, with signals to the application's whole process group"`
-	Metrics        metricsTargets   `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written at the hand-over and at the end"`
+	Metrics        metricsTargets   `split_words:"true" desc:"where metrics go, comma separated: an address such as :9102 serves /metrics while startgate lives, a file such as /path/x.prom is written every 30s of the wait, at the hand-over and at the end"`
 	LogLevel       logLevel         `split_words:"true" default:"info" desc:"debug, info, warn or error"`
 	LogFormat      logFormat        `split_words:"true" default:"text" desc:"text or json, on standard error"`
 }
@@ -46,6 +46,7 @@ const (
 	envQuit          = prefix + "_QUIT"
 	envQuitOn        = prefix + "_QUIT_ON"
 	envSupervise     = prefix + "_SUPERVISE"
+	envLogFormat     = prefix + "_LOG_FORMAT"
 )
 
 // setting describes one field of [settings] to a user.
@@ -90,8 +91,13 @@ func readSettings() (settings, error) {
 // read reads one setting into its field, so that one mistake does not hide the next.
 func (s setting) read(field reflect.StructField, into reflect.Value) error {
 	value, set := os.LookupEnv(s.Name)
-	if set && value == "" && s.Name != envSidecarStatus {
-		return s.decodeDefault(into) // charts write value: "" for what is not set
+	if plain := strings.TrimSpace(value); s.Name != envSidecarStatus {
+		if set && plain == "" {
+			return s.decodeDefault(into) // charts write value: "" for what is not set
+		}
+		if isQuoted(plain) {
+			return fmt.Errorf("%s has quotation marks around its value, and they are part of it: remove them", s.Name)
+		}
 	}
 	if name := unexpanded(value); name != "" {
 		return fmt.Errorf("%s has $(%s) in it: %s is not defined before it in the container's env, and Kubernetes expands only what is", s.Name, name, name)
@@ -108,6 +114,12 @@ func (s setting) read(field reflect.StructField, into reflect.Value) error {
 		return errors.New(s.Name + ": " + strings.ReplaceAll(parse.Err.Error(), "\n", "\n"+s.Name+": "))
 	}
 	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+// isQuoted reports whether text has quotation marks around it. A shell takes them away, an
+// env file and a list in a compose file do not.
+func isQuoted(text string) bool {
+	return len(text) > 1 && strings.ContainsAny(text[:1], `"'`) && text[0] == text[len(text)-1]
 }
 
 // unexpanded returns the name of a variable that value refers to as $(NAME), or nothing.

@@ -5,7 +5,7 @@ package main
 import (
 	"bytes"
 	"context"
-	"log/slog"
+	"io"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -20,7 +20,7 @@ func TestProgressAndProbesShareNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		never := wait.ProbeFunc(func(context.Context) wait.Answer { return wait.Answer{Outcome: wait.NotReady} })
 		g := &gate{
-			log:      slog.New(slog.DiscardHandler),
+			log:      newLog(io.Discard, settings{}),
 			settings: settings{Timeout: duration(time.Hour), BackoffMax: positiveDuration(time.Second), AttemptTimeout: positiveDuration(time.Second)},
 			plan:     plan{targets: []wait.Target{{Name: "never", Prober: never}}},
 		}
@@ -40,7 +40,7 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 		})
 		var log bytes.Buffer
 		p := &progress{
-			gate: &gate{log: slog.New(slog.NewTextHandler(&log, nil))}, began: time.Now(),
+			gate: &gate{log: newLog(&log, settings{})}, began: time.Now(),
 			last:   wait.Answer{Outcome: wait.Refused},
 			target: wait.Target{Sidecar: &wait.Sidecar{EarlyKnock: "localhost:15021"}, EarlyKnock: []wait.Prober{slow}},
 		}
@@ -58,7 +58,7 @@ func TestNoProgressAfterTheEnd(t *testing.T) {
 func TestProgressBeforeTheFirstAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log bytes.Buffer
-		p := &progress{gate: &gate{log: slog.New(slog.NewTextHandler(&log, nil))}, began: time.Now(), target: wait.Target{Name: "slow"}}
+		p := &progress{gate: &gate{log: newLog(&log, settings{})}, began: time.Now(), target: wait.Target{Name: "slow"}}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		p.logMilestones(ctx)

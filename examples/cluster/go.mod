@@ -3,6 +3,7 @@ module github.com/startgate/startgate/examples/cluster
 go 1.26.0
 
 require (
+	golang.org/x/mod v0.43.0
 	golang.org/x/sys v0.49.0
 	k8s.io/api v0.37.2
 	k8s.io/apimachinery v0.37.2

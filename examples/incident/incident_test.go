@@ -113,11 +113,12 @@ func TestWithStartgate(t *testing.T) {
 	t.Parallel()
 	l := runScenario(t, "with-startgate")
 	l.inOrder(
-		l.first(app, `msg="waiting for istio"`),
+		l.first(app, `event=waiting target=istio `),
 		l.some(3, kubelet, "Readiness probe failed: HTTP probe failed with statuscode: 503")[0],
 		l.ready(),
 		l.first(app, "the application starts"),
 	)
+	checkRecord(l, "with-startgate")
 	checkCured(l)
 }
 
@@ -167,10 +168,10 @@ func TestVaultWithStartgate(t *testing.T) {
 	l.inOrder(l.first(agent, refused), l.first(vault, "GET .* from 10.244.0.5: 200"))
 	l.first(proxy, "outbound 10.20.0.4:8200")
 	l.inOrder(
-		l.first(app, `msg="waiting for istio"`),
+		l.first(app, `event=waiting target=istio `),
 		l.ready(),
-		l.first(app, `msg="waiting for file:///`),
-		l.first(app, `msg="file:///.* is ready"`),
+		l.first(app, `event=waiting target=file:///`),
+		l.first(app, `event=ready target=file:///`),
 		l.first(app, "the application starts"),
 	)
 	l.first(agent, "rendered")
@@ -192,7 +193,7 @@ func checkCured(l *timeline) {
 	}
 	l.none(kubelet, "BackOff")
 	for _, line := range l.all(app, refused) {
-		if !strings.HasPrefix(line.text, "time=") { // not startgate's own
+		if !strings.Contains(line.text, "logger=startgate") { // which README.md leaves out
 			l.Errorf("the application says: %s", line.text)
 		}
 	}

@@ -20,11 +20,13 @@ missing() {
   exit 1
 }
 [ "$(id -u)" -eq 0 ] || missing root
-PATH=$PATH:/usr/sbin:/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
+# sudo leaves out where Go usually is.
+PATH=$PATH:/usr/local/go/bin:/usr/sbin:/sbin:$(printf '%s:' /usr/lib/postgresql/*/bin)
 export PATH
 for command in busybox haproxy initdb ip iptables-restore pg_isready postgres psql redis-cli redis-server setpriv timeout unshare; do
   command -v "$command" >/dev/null || missing "$command"
 done
+[ -n "${STARTGATE-}" ] || command -v go >/dev/null || missing "go in PATH, or the binary's path in STARTGATE"
 [ "${1-}" != --check ] || exit 0
 
 scenarios=(without-startgate with-startgate vault vault-excluded-by-pod vault-excluded-by-mesh vault-with-startgate)

@@ -28,6 +28,12 @@ type timeline struct {
 // runScenario runs a scenario to its end.
 func runScenario(t testing.TB, scenario string) *timeline {
 	t.Helper()
+	return &timeline{t, parse(t, runLog(t, scenario))}
+}
+
+// runLog runs a scenario to its end, and returns what run.sh prints.
+func runLog(t testing.TB, scenario string) string {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "./run.sh", scenario)
 	cmd.Env = append(os.Environ(), "STARTGATE="+binary)
 	var stdout, stderr bytes.Buffer
@@ -37,7 +43,7 @@ func runScenario(t testing.TB, scenario string) *timeline {
 	if err != nil || stderr.Len() > 0 {
 		t.Fatalf("%v, and on standard error %q", err, &stderr)
 	}
-	return &timeline{t, parse(t, stdout.String())}
+	return stdout.String()
 }
 
 // stamped is a line with its name and its time.

@@ -77,6 +77,9 @@ func (f *fleet) start(t *testing.T) {
 
 	mail := freeAddr(t)
 	background(t, []string{unready, "STARTGATE_METRICS=" + mail}, f.binary, "true")
+	audit := f.file(t, "audit", "audit-1")
+	background(t, []string{unready, "STARTGATE_METRICS=" + audit}, f.binary, "true")
+	f.eventually(t, "a pod that waits writes "+audit, func() bool { _, err := os.Stat(audit); return err == nil })
 
 	textfiles := filepath.Join(f.dir, "textfiles")
 	if err := os.Mkdir(textfiles, 0o700); err != nil {
@@ -107,13 +110,19 @@ func (f *fleet) raw(t *testing.T) string {
 	return dir
 }
 
+// file returns the file of a pod's metrics.
+func (f *fleet) file(t *testing.T, workload, name string) string {
+	t.Helper()
+	return filepath.Join(f.raw(t), "shop_"+workload+"_"+name+".prom")
+}
+
 // pod runs startgate to its end, with the file of the README's manifest.
 func (f *fleet) pod(t *testing.T, workload, name string, want int, script string, env ...string) {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), f.binary, "sh", "-c", script)
 	cmd.Env = append([]string{
 		"PATH=" + os.Getenv("PATH"),
-		"STARTGATE_METRICS=" + filepath.Join(f.raw(t), "shop_"+workload+"_"+name+".prom"),
+		"STARTGATE_METRICS=" + f.file(t, workload, name),
 	}, env...)
 	out, err := cmd.CombinedOutput()
 	if code := cmd.ProcessState.ExitCode(); code != want {

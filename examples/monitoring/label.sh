@@ -5,13 +5,16 @@
 # TO/startgate.NAMESPACE_WORKLOAD_POD.prom, with namespace, workload and pod in every
 # series, for the node exporter. Only what begins with startgate_ passes: a pod that
 # may write to FROM cannot invent another metric. What nobody wrote for an hour is
-# deleted, because no one else tidies a hostPath; so a file is news of the last hour.
+# deleted, because no one else tidies a hostPath; so a file is news of the last hour. So is
+# a file that says that its pod waits and is 2 minutes old: the pod, which would have
+# written it every 30 seconds, was killed.
 set -eu
 LC_ALL=C
 export LC_ALL
 from=$1 to=$2
 
 find "$from" -type f -name '*.prom*' -mmin +60 -exec rm -f {} +
+find "$from" -type f -name '*.prom' -mmin +1 -exec grep -q '^startgate_waiting{.*} 1$' {} \; -exec rm -f {} +
 for file in "$to"/startgate.*.prom; do
 	[ -f "$from/${file#"$to/startgate."}" ] || rm -f "$file"
 done

@@ -59,6 +59,24 @@ func TestRules(t *testing.T) {
 	}
 }
 
+// Each alert leads to a section of the first page that is there.
+func TestRunbooks(t *testing.T) {
+	anchors := map[string]bool{}
+	for _, heading := range regexp.MustCompile(`(?m)^##+ (.*)$`).FindAllStringSubmatch(read(t, "../../README.md"), -1) {
+		anchors[regexp.MustCompile(`[^a-z0-9 -]`).ReplaceAllString(strings.ToLower(heading[1]), "")] = true
+	}
+	rules := read(t, "rules.yml")
+	runbooks := regexp.MustCompile(`runbook_url: https://github\.com/startgate/startgate#(\S+)\n`).FindAllStringSubmatch(rules, -1)
+	if alerts := strings.Count(rules, "- alert: "); len(runbooks) != alerts {
+		t.Errorf("%d alerts have %d runbook_urls", alerts, len(runbooks))
+	}
+	for _, runbook := range runbooks {
+		if !anchors[strings.ReplaceAll(runbook[1], "-", " ")] {
+			t.Errorf("README.md has no section for #%s", runbook[1])
+		}
+	}
+}
+
 // A fleet writes the series that rules_test.yml starts from. They answer every query of the
 // rules and of the dashboard.
 func TestFleet(t *testing.T) {
@@ -95,7 +113,7 @@ func TestFleet(t *testing.T) {
 		// The last rule, and those that read the two jobs.
 		f.eventually(t, "all rules are evaluated", func() bool {
 			return f.query(t, `ALERTS{alertname="StartgateQuitFails"}`) == 1 &&
-				f.query(t, "workload:startgate_gave_up:count") == 2 && f.query(t, "pod_target:startgate_waiting_seconds:max") == 1
+				f.query(t, "workload:startgate_gave_up:count") == 2 && f.query(t, "pod_target:startgate_waiting_seconds:max") == 2
 		})
 		firing := f.alerts(t)
 		for _, want := range []string{"StartgateGaveUp ledger", "StartgateGaveUp web", "StartgateQuitFails report"} {
@@ -186,13 +204,16 @@ func TestDashboard(t *testing.T) {
 	if first := d.Templating.List[0]; first.Type != "datasource" || first.Name != "datasource" || first.Query.Query != "prometheus" {
 		t.Errorf("the first variable is %+v, want the data source", first)
 	}
+	var rows []string
 	ids, cells := map[int]bool{}, map[[2]int]string{}
 	for _, p := range d.Panels {
 		if ids[p.ID] {
 			t.Errorf("%s: id %d is taken", p.Title, p.ID)
 		}
 		ids[p.ID] = true
-		if p.Datasource.Type != "prometheus" || p.Datasource.UID != "${datasource}" || len(p.Targets) == 0 {
+		if p.Type == "row" {
+			rows = append(rows, p.Title)
+		} else if p.Datasource.Type != "prometheus" || p.Datasource.UID != "${datasource}" || len(p.Targets) == 0 {
 			t.Errorf("%s: data source %+v and %d queries", p.Title, p.Datasource, len(p.Targets))
 		}
 		for _, target := range p.Targets {
@@ -212,6 +233,9 @@ func TestDashboard(t *testing.T) {
 			}
 		}
 	}
+	if want := []string{"Now", "Last hour", "Details"}; !slices.Equal(rows, want) {
+		t.Errorf("the rows are %q, want %q", rows, want)
+	}
 }
 
 // label.sh copies only startgate's series, from files whose names it can trust, and deletes
@@ -225,7 +249,7 @@ func TestLabelScript(t *testing.T) {
 			t.Fatal(err)
 		}
 		dir := t.TempDir()
-		for _, tool := range []string{"sh", "find", "mv", "rm", "sed"} {
+		for _, tool := range []string{"sh", "find", "grep", "mv", "rm", "sed"} {
 			if err := os.Symlink(busybox, filepath.Join(dir, tool)); err != nil {
 				t.Fatal(err)
 			}
@@ -272,6 +296,32 @@ func testLabelScript(t *testing.T, path string) {
 	}
 	if got := read(t, filepath.Join(to, "startgate.shop__web-2.prom")); !strings.Contains(got, `{namespace="shop",workload="",pod="web-2"} 12`) {
 		t.Errorf("without a workload it is\n%s", got)
+	}
+}
+
+// A pod that waits writes its file every 30 seconds. One that no longer does was killed, and
+// waits for nothing.
+func TestLabelScriptOfAKilledPod(t *testing.T) {
+	from, to := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{
+		"shop_web_killed.prom":  `startgate_waiting{target="istio"} 1` + "\n",
+		"shop_web_waits.prom":   `startgate_waiting{target="istio"} 1` + "\n",
+		"shop_web_started.prom": `startgate_waiting{target="istio"} 0` + "\n",
+	} {
+		if err := os.WriteFile(filepath.Join(from, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runLabel(t, from, to)
+	earlier := time.Now().Add(-3 * time.Minute)
+	for _, name := range []string{"shop_web_killed.prom", "shop_web_started.prom"} {
+		if err := os.Chtimes(filepath.Join(from, name), earlier, earlier); err != nil {
+			t.Fatal(err)
+		}
+	}
+	runLabel(t, from, to)
+	if got, want := names(t, to), []string{"startgate.shop_web_started.prom", "startgate.shop_web_waits.prom"}; !slices.Equal(got, want) {
+		t.Errorf("written are %q, want %q", got, want)
 	}
 }
 

@@ -7,7 +7,8 @@
 //	go test ./examples/podtest -run TestJobEndings
 //
 // The tests need the Debian packages podman, buildah, conmon, runc and busybox-static;
-// one of them also needs prometheus-node-exporter, another one qemu-user-static. A
+// one of them also needs prometheus-node-exporter, another one qemu-user-static, that of
+// the compose file podman-compose, netavark, aardvark-dns, redis-server and postgresql. A
 // test is skipped if something that it needs is missing. With -short almost all pods
 // are left out.
 package podtest

@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -120,6 +121,26 @@ func sum(t testing.TB, file string) [sha256.Size]byte {
 	return sha256.Sum256(text)
 }
 
+// Images that come from a registry have its name: Debian's buildah and podman refuse short
+// names.
+func TestDockerfilesNameRegistries(t *testing.T) {
+	for _, file := range []string{"../Dockerfile", "app/Dockerfile", "standin/Dockerfile", "../README.md"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		from := regexp.MustCompile(`(?m)^FROM (?:--platform=\S+ )?(\S+)`).FindAllStringSubmatch(string(text), -1)
+		if len(from) < 2 {
+			t.Errorf("%s has only %q", file, from)
+		}
+		for _, image := range from {
+			if image[1] != "scratch" && !strings.Contains(image[1], "/") {
+				t.Errorf("%s: FROM %s has no registry", file, image[1])
+			}
+		}
+	}
+}
+
 // The README's Dockerfile, with a clone of this repository and an application beside it.
 func TestREADMEDockerfile(t *testing.T) {
 	needPods(t)
@@ -127,8 +148,8 @@ func TestREADMEDockerfile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\n")
-	dockerfile, _, found := strings.Cut(dockerfile, "```\n")
+	_, dockerfile, _ := strings.Cut(string(readme), "```dockerfile\nFROM ")
+	dockerfile, _, found := strings.Cut("FROM "+dockerfile, "```\n")
 	if !found {
 		t.Fatal("README.md has no Dockerfile")
 	}
@@ -153,5 +174,46 @@ func TestREADMEDockerfile(t *testing.T) {
 	}
 	if out, err := host.run("podman", run...); err == nil || !strings.Contains(err.Error()+out, "flag provided but not defined: -flag") {
 		t.Errorf("the image's own arguments are not the application's: %v\n%s", err, out)
+	}
+}
+
+// The two lines that the README begins with are those of the example that the tests run.
+func TestREADMETwoLines(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	dockerfile, err := os.ReadFile("app/Dockerfile")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, lines, _ := strings.Cut(string(readme), "```dockerfile\n")
+	lines, _, _ = strings.Cut(lines, "```\n")
+	if strings.Count(lines, "\n") != 2 {
+		t.Errorf("the first Dockerfile of README.md has not two lines:\n%s", lines)
+	}
+	for line := range strings.Lines(lines) {
+		if !strings.Contains(string(dockerfile), "\n"+line) {
+			t.Errorf("examples/app/Dockerfile has no %s", line)
+		}
+	}
+}
+
+// The README's line for an image outside Kubernetes, with an application that soon ends.
+func TestREADMEDockerRun(t *testing.T) {
+	needPods(t)
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, line, found := strings.Cut(string(readme), "\ndocker run ")
+	line, _, _ = strings.Cut(line, "\n")
+	if !found {
+		t.Fatal("README.md has no docker run")
+	}
+	run := append([]string{"run", "--rm", "--network", "none", "--pull", "never"}, strings.Fields(line)...)
+	out := host.podman(t, append(run, "/app", "--work", "1ms")...)
+	if !strings.Contains(out, "app is done") {
+		t.Errorf("%s prints\n%s", line, out)
 	}
 }

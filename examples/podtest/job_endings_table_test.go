@@ -2,7 +2,7 @@
 
 package podtest
 
-// The README's table of how a Job's pod ends: the text of each cell, and the pod in
+// The table of jobs/README.md: how a Job's pod ends: the text of each cell, and the pod in
 // which TestJobEndings sees it happen.
 
 import (
@@ -32,7 +32,7 @@ var (
 	onFailureSettings = []string{"STARTGATE_QUIT=istio", "STARTGATE_QUIT_ON=success"}
 )
 
-// endings has the rows of the README's table.
+// endings has the rows of that table.
 var endings = []tableRow{
 	{
 		"it exits with 0",

@@ -3,7 +3,7 @@
 package podtest
 
 // How a Job's pod ends, for each way the application or the sidecar can end: every cell
-// of the README's table is seen to happen in a pod.
+// of the table in jobs/README.md is seen to happen in a pod.
 
 import (
 	"fmt"
@@ -95,14 +95,14 @@ func (p *pod) checkOutcome(want outcome) {
 
 func TestJobEndingsInREADME(t *testing.T) {
 	const begin, end = "<!-- ends -->\n\n", "\n<!-- /ends -->\n"
-	text, err := os.ReadFile("../README.md")
+	text, err := os.ReadFile("jobs/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
 	_, rest, found := strings.Cut(string(text), begin)
 	got, _, closed := strings.Cut(rest, end)
 	if !found || !closed || got != endingsTable() {
-		t.Errorf("README.md should have\n%s%s%s", begin, endingsTable(), end)
+		t.Errorf("jobs/README.md should have\n%s%s%s", begin, endingsTable(), end)
 	}
 }
 

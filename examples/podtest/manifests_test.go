@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -33,6 +34,7 @@ var manifests = sync.OnceValues(func() (map[string][]object, error) {
 	if err != nil {
 		return nil, err
 	}
+	files = slices.DeleteFunc(files, func(file string) bool { return file == composeFile }) // Kubernetes does not read it
 	return parse(files...)
 })
 
@@ -169,11 +171,12 @@ func TestREADMEManifestsAreValid(t *testing.T) {
 			t.Fatal(err)
 		}
 		for i, block := range regexp.MustCompile("(?ms)^```yaml\n(.*?)^```$").FindAllStringSubmatch(string(text), -1) {
-			if !strings.HasPrefix(block[1], "apiVersion:") {
-				continue // a part of one
+			manifest := wholeManifest(block[1])
+			if manifest == "" {
+				continue // compose's, or a part of one
 			}
 			file := filepath.Join(dir, fmt.Sprintf("%s-%d.yaml", strings.ReplaceAll(readme, "/", "-"), i))
-			if err := os.WriteFile(file, []byte(block[1]), 0o600); err != nil {
+			if err := os.WriteFile(file, []byte(manifest), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			files = append(files, file)
@@ -182,4 +185,18 @@ func TestREADMEManifestsAreValid(t *testing.T) {
 	if _, err := parse(files...); err != nil {
 		t.Error(err)
 	}
+}
+
+// wholeManifest completes a part of a pod's or a container's manifest; nothing for any other.
+func wholeManifest(block string) string {
+	switch first, _, _ := strings.Cut(block, ":"); first {
+	case "apiVersion":
+		return block
+	case "metadata", "spec":
+		return "apiVersion: v1\nkind: Pod\n" + block
+	case "env", "command", "args":
+		const begin = "apiVersion: v1\nkind: Pod\nspec:\n  containers:\n  - name: app\n"
+		return begin + regexp.MustCompile("(?m)^").ReplaceAllString(strings.TrimSpace(block), "    ") + "\n"
+	}
+	return ""
 }

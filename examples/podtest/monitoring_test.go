@@ -58,19 +58,40 @@ func mountFolder(pod object, volume, folder string) {
 	}
 }
 
-// startgate's metrics are at its own address while it waits, and after that at the node
-// exporter, with the pod's labels.
+// startgate's metrics are at its own address and in its file while it waits, and after that
+// at the node exporter, with the pod's labels. The node is a new one: the pod starts before
+// what opens the folder there.
 func TestMonitoringExample(t *testing.T) {
 	need(t, "prometheus-node-exporter", "ldd")
 	needPods(t)
 	buildExporter(t)
 	t.Parallel()
 	folder := t.TempDir()
+	if err := os.Chmod(folder, 0o755); err != nil { // as the kubelet makes it
+		t.Fatal(err)
+	}
 	monitoring, err := filepath.Abs("monitoring")
 	if err != nil {
 		t.Fatal(err)
 	}
 
+	web := inject(podFromFile(t, "monitoring/deployment.yaml"), holdReady...)
+	mountFolder(web, "startgate", folder)
+	w := startPod(t, web)
+	w.waitForLog("app", "istio is not ready yet", 1)
+	const waits = `startgate_waiting{target="istio"} 1`
+	eventually(t, "the metrics say what is waited for", func() bool {
+		text, err := w.get("app", 9102, "/metrics")
+		return err == nil && strings.Contains(text, waits)
+	})
+	eventually(t, "the file says it too", func() bool {
+		text, err := os.ReadFile(filepath.Join(folder, "default_web_"+w.name+".prom"))
+		return err == nil && strings.Contains(string(text), waits)
+	})
+
+	if err := os.Chmod(folder, 0o755); err != nil { // as if the pod had not opened it
+		t.Fatal(err)
+	}
 	node := podFromFile(t, "monitoring/node.yaml")
 	mountFolder(node, "pods", folder)
 	mountFolder(node, "label", monitoring) // the folder of the ConfigMap's only file
@@ -78,15 +99,6 @@ func TestMonitoringExample(t *testing.T) {
 	eventually(t, "any user may write there", func() bool {
 		info, err := os.Stat(folder)
 		return err == nil && info.Mode().Perm() == 0o777 && info.Mode()&os.ModeSticky != 0
-	})
-
-	web := inject(podFromFile(t, "monitoring/deployment.yaml"), holdReady...)
-	mountFolder(web, "startgate", folder)
-	w := startPod(t, web)
-	w.waitForLog("app", "istio is not ready yet", 1)
-	eventually(t, "the metrics say what is waited for", func() bool {
-		text, err := w.get("app", 9102, "/metrics")
-		return err == nil && strings.Contains(text, `startgate_waiting{target="istio"} 1`)
 	})
 	w.letBecomeReady("istio-proxy")
 	eventually(t, "the readinessProbe succeeds", func() bool { return w.answers("app", 8080, "/healthz") })

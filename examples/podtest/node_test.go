@@ -43,6 +43,8 @@ infra_image = "localhost/pause:1"
 lock_type = "file"
 runtime = "runc"
 tmp_dir = "$DIR/tmp"
+[network]
+network_config_dir = "$DIR/networks"
 `,
 	"CONTAINERS_STORAGE_CONF": `
 [storage]
@@ -146,7 +148,7 @@ func (n *node) ask(t testing.TB, args ...string) string {
 // startCleaner starts a process that removes everything the tests leave behind. It
 // begins when this process exits, for whatever reason.
 func (n *node) startCleaner() error {
-	const script = `cat; podman pod rm --all --force --time 0; podman image unmount --all --force; rm -rf "$0"`
+	const script = `cat; podman pod rm --all --force --time 0; podman rm --all --force --time 0; podman image unmount --all --force; rm -rf "$0"`
 	n.cleaner = n.command("sh", "-c", script, n.dir)
 	n.cleaner.SysProcAttr = &syscall.SysProcAttr{Setsid: true} // so that it is not killed with this process
 	var err error

@@ -8,18 +8,18 @@ import "fmt"
 
 // Texts in startgate's log.
 const (
-	logNotAsked    = "not shutting down istio"
-	logIstioGone   = "istio is gone already"
-	logNeverSeen   = "istio never answered; if it starts later, the pod will not complete"
-	logDraining    = "istio accepted the shutdown request and is still draining"
-	logRefused     = "linkerd did not accept the shutdown request: "
+	logNotAsked    = "event=quit_skipped target=istio "
+	logIstioGone   = "event=quit_gone target=istio "
+	logNeverSeen   = "event=quit_never_seen target=istio "
+	logDraining    = `is still draining" logger=startgate event=quit_accepted target=istio `
+	logRefused     = "event=quit_rejected target=linkerd "
 	logNativeIstio = "istio is a native sidecar, which the kubelet stops"
 	logNotInjected = "the pod is not injected"
 )
 
 // logExited is what a supervising startgate logs when the program has exited.
 func logExited(program string, code int) string {
-	return fmt.Sprintf(`%s exited" code=%d `, program, code)
+	return fmt.Sprintf(`%s exited" logger=startgate event=exited code=%d `, program, code)
 }
 
 // standinAsked is what the stand-in logs when it gets a request to shut down.

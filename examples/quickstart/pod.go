@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"slices"
@@ -19,10 +18,29 @@ and the application can reach it only through the sidecar's proxy.
 
 `
 
+// portsTaken explains what is different where Istio's ports are not free.
+const portsTaken = `Another program on this machine has Istio's port %d or %d. So this sidecar has other
+ports, and startgate gets a URL. It asks a URL twice a second; with Istio's own ports it
+sees at once when Envoy opens port %[2]d.
+
+`
+
 const after = `
-Without startgate the application failed. With startgate it started when the
-sidecar was ready, in the same process. With Istio this needs no setting: startgate
-waits for http://localhost:15020/healthz/ready by itself.
+Without startgate the application failed.
+With startgate it started %d ms after the sidecar was ready, in the same process.
+`
+
+const noSetting = `It needed no setting: startgate waits for Istio's sidecar (http://localhost:15020/healthz/ready)
+unless you name something else.
+`
+
+const aSetting = `With Istio it needs no setting: startgate waits for
+http://localhost:15020/healthz/ready unless you name something else.
+`
+
+const next = `
+The same with real parts (iptables, Redis, PostgreSQL): examples/incident/README.md
+To put it into an image: README.md, "Install"
 `
 
 // pod is the pod of the play.
@@ -44,11 +62,22 @@ func perform(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
+	defer p.sidecar.release()
 	fmt.Print(before)
+	if !p.sidecar.isIstio {
+		fmt.Printf(portsTaken, agentPort, envoyPort)
+	}
+	p.began = time.Now()
 	if err := p.tell(ctx); err != nil {
 		return err
 	}
-	fmt.Print(after)
+	fmt.Printf(after, p.gap().Milliseconds())
+	if p.sidecar.isIstio {
+		fmt.Print(noSetting)
+	} else {
+		fmt.Print(aSetting)
+	}
+	fmt.Print(next)
 	return nil
 }
 
@@ -61,7 +90,7 @@ func (p *pod) tell(ctx context.Context) error {
 	defer end(nil)
 
 	p.add("sidecar", "is being started, and nothing listens on its ports")
-	app := []string{"./app", "--redis", p.sidecar.proxy}
+	app := []string{"./app", "--redis", p.sidecar.proxy.addr()}
 	if err := p.start(ctx, nil, app); !errors.As(err, new(*exec.ExitError)) {
 		return stopped(ctx, errors.Join(errors.New("the application did not fail without startgate"), err))
 	}
@@ -70,19 +99,26 @@ func (p *pod) tell(ctx context.Context) error {
 			end(err)
 		}
 	})
-	settings := []string{"STARTGATE_WAIT_FOR=http://localhost:" + port(p.sidecar.agent) + "/healthz/ready"}
-	if err := p.start(ctx, settings, append([]string{"./startgate", "--"}, app...)); err != nil {
+	if err := p.start(ctx, p.settings(), append([]string{"./startgate", "--"}, app...)); err != nil {
 		return stopped(ctx, fmt.Errorf("the application failed behind startgate: %w", err))
 	}
 	return nil
 }
 
+// settings returns what startgate has to know: nothing, if the sidecar has Istio's ports.
+func (p *pod) settings() []string {
+	if p.sidecar.isIstio {
+		return nil
+	}
+	return []string{fmt.Sprintf("STARTGATE_WAIT_FOR=http://localhost:%d/healthz/ready", p.sidecar.agent.number)}
+}
+
 // start runs a command as the kubelet runs a container.
 func (p *pod) start(ctx context.Context, settings, argv []string) error {
-	p.add("kubelet", "$ "+strings.Join(append(settings, argv...), " "))
+	p.add("kubelet", "$ "+strings.Join(append(slices.Clone(settings), argv...), " "))
 	cmd := command(ctx, argv[0], argv[1:]...)
 	cmd.Dir = p.dir
-	cmd.Env = append(withoutSettings(os.Environ()), settings...)
+	cmd.Env = slices.Concat(withoutSettings(os.Environ()), settings, []string{"KUBERNETES_SERVICE_HOST=10.96.0.1"})
 	out := &output{timeline: p.timeline}
 	cmd.Stdout, cmd.Stderr = out, out // one pipe, so that the order of lines is kept
 	if err := cmd.Start(); err != nil {
@@ -96,9 +132,4 @@ func (p *pod) start(ctx context.Context, settings, argv []string) error {
 // withoutSettings leaves out what the user's shell has set for startgate.
 func withoutSettings(environ []string) []string {
 	return slices.DeleteFunc(environ, func(entry string) bool { return strings.HasPrefix(entry, "STARTGATE_") })
-}
-
-func port(addr string) string {
-	_, port, _ := net.SplitHostPort(addr)
-	return port
 }

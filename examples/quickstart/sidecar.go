@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -15,27 +16,55 @@ const (
 	untilReady     = 3500 * time.Millisecond
 )
 
+// Istio's ports: that of its agent, which says whether the sidecar is ready, and one that
+// Envoy opens when it is.
+const (
+	agentPort = 15020
+	envoyPort = 15021
+)
+
 // sidecar stands in for Istio's: an agent that reports whether the proxy is ready, and a
 // proxy to which all connections of the pod are redirected. Connections to either are
 // refused until it listens.
 type sidecar struct {
 	*timeline
-	agent, proxy string // where they will listen
-	upstream     string // where the proxy forwards to
+	agent, envoy, proxy *port
+	isIstio             bool   // agent and envoy are Istio's ports
+	upstream            string // where the proxy forwards to
 }
 
-// newSidecar finds two free ports for the sidecar of the Redis at upstream.
+// newSidecar takes the ports for the sidecar of the Redis at upstream. Where another
+// program has one of Istio's ports, it takes free ones.
 func newSidecar(t *timeline, upstream string) (*sidecar, error) {
-	s := &sidecar{timeline: t, upstream: upstream}
-	for _, addr := range []*string{&s.agent, &s.proxy} {
-		listener, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, fmt.Errorf("cannot find a free port: %w", err)
-		}
-		defer listener.Close() // when both are known, so that they differ
-		*addr = listener.Addr().String()
+	s := &sidecar{timeline: t, upstream: upstream, isIstio: true}
+	err := s.take(agentPort, envoyPort)
+	if err != nil {
+		s.isIstio = false
+		err = s.take(0, 0)
 	}
-	return s, nil
+	return s, err
+}
+
+func (s *sidecar) take(agent, envoy int) (err error) {
+	for _, p := range []struct {
+		port   **port
+		number int
+	}{{&s.agent, agent}, {&s.envoy, envoy}, {&s.proxy, 0}} {
+		if *p.port, err = hold(p.number); err != nil {
+			s.release()
+			return err
+		}
+	}
+	return nil
+}
+
+// release gives back the ports that do not listen.
+func (s *sidecar) release() {
+	for _, p := range []*port{s.agent, s.envoy, s.proxy} {
+		if p != nil {
+			p.release()
+		}
+	}
 }
 
 // run starts the sidecar and serves until ctx ends.
@@ -44,29 +73,39 @@ func (s *sidecar) run(ctx context.Context) error {
 		return nil
 	}
 	s.add("sidecar", "listens, and answers 503: it has no configuration yet")
-	agent, err := net.Listen("tcp", s.agent)
+	agent, err := s.agent.listen()
 	if err != nil {
-		return fmt.Errorf("cannot start the sidecar, try again: %w", err)
+		return fmt.Errorf("cannot start the sidecar: %w", err)
 	}
 	ready := make(chan struct{})
-	server := &http.Server{Handler: health(ready), ReadHeaderTimeout: time.Second}
+	server := &http.Server{
+		Handler:           health(ready),
+		ReadHeaderTimeout: time.Second,
+		ConnState:         func(conn net.Conn, _ http.ConnState) { noTimeWait(conn) },
+	}
 	defer server.Close()
 	go func() { _ = server.Serve(agent) }()
 
 	if !sleep(ctx, untilReady-untilListening) {
 		return nil
 	}
-	s.add("sidecar", "is ready: the proxy forwards, and the agent answers 200")
-	proxy, err := net.Listen("tcp", s.proxy)
-	if err != nil {
-		return fmt.Errorf("cannot start the proxy, try again: %w", err)
+	proxy, proxyErr := s.proxy.listen()
+	s.add("sidecar", isReady)
+	close(ready)
+	envoy, envoyErr := s.envoy.listen()
+	if err := errors.Join(proxyErr, envoyErr); err != nil {
+		return fmt.Errorf("cannot start the proxy: %w", err)
 	}
 	defer proxy.Close()
+	defer envoy.Close()
 	go serve(proxy, s.forward)
-	close(ready)
+	go serve(envoy, noTimeWait) // startgate only tries whether it listens
 	<-ctx.Done()
 	return nil
 }
+
+// isReady is what the sidecar says when it is.
+const isReady = "is ready: the proxy forwards, and the agent answers 200"
 
 // health answers 503 until ready is closed, then 200, as Istio's agent does.
 func health(ready <-chan struct{}) http.Handler {

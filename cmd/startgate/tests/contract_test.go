@@ -37,15 +37,15 @@ var replacing = []item{
 	{"R9", "No child, thread or open port of startgate is left"},
 	{"R10", "The program is found as by execvp(3): by its path if the name has a slash, else in PATH; empty and relative entries work, unusable ones are passed over, and a script without `#!` runs under /bin/sh. What is missing on a volume, or is an interpreter, is looked up again after the wait"},
 	{"R11", "The code is 127 when the program or its interpreter does not exist, and 126 when it cannot be run; the message says which file and why"},
-	{"R12", "No signal is lost. Otherwise than as PID 1, it ends startgate or reaches the application, at any moment. As PID 1, none is lost during the wait; what the kernel or Go's runtime makes of one during the hand-over is in the README"},
-	{"R13", "A signal that ends a program which handles none ends the wait at once with 128+n, also as PID 1, without a stack trace; those that cannot are in the README"},
+	{"R12", "No signal is lost. Otherwise than as PID 1, it ends startgate or reaches the application, at any moment. As PID 1, none is lost during the wait; what the kernel or Go's runtime makes of one during the hand-over is in examples/pid1"},
+	{"R13", "A signal that ends a program which handles none ends the wait at once with 128+n, also as PID 1, without a stack trace; those that cannot are in examples/pid1"},
 	{"R14", "Where 0, 1 or 2 was closed, /dev/null is open, because Go opens it"},
 }
 
 // supervising is what startgate does for an application that is its child.
 var supervising = []item{
 	{"S1", "The code is the application's, whichever it is, or 128+n if signal n killed it, with a core or without"},
-	{"S2", "Every signal that Go can catch reaches the application, or with `group` each process of its group, once; those that it cannot are in the README"},
+	{"S2", "Every signal that Go can catch reaches the application, or with `group` each process of its group, once; those that it cannot are in examples/pid1"},
 	{"S3", "CHLD is never forwarded, nor is URG, which Go's runtime sends to itself"},
 	{"S4", "A signal that comes between fork and the child's execve reaches the application"},
 	{"S5", "A signal at any moment of the start is not lost, and leaves no orphan behind"},

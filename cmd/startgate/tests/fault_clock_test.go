@@ -71,7 +71,7 @@ func clockSteps(t *testing.T) {
 			}
 			target.getReady(0)
 			p.runsOnce()
-			for _, waited := range regexp.MustCompile(`waited=(\S+)`).FindAllStringSubmatch(p.log.String(), -1) {
+			for _, waited := range regexp.MustCompile(`event=starting elapsed=(\S+)`).FindAllStringSubmatch(p.log.String(), -1) {
 				if took, err := time.ParseDuration(waited[1]); err != nil || took < 0 || took > time.Since(began) {
 					t.Errorf("waited for %v, %v", took, err)
 				}

@@ -67,7 +67,7 @@ func fullInstall(t *testing.T) {
 	if out := p.out.String(); out != "code 125\nbefore\nold\nrest\n" {
 		t.Errorf("what is left is\n%s", out)
 	}
-	p.logHas("startgate: cannot install " + dir + "/old: no space left on device")
+	p.logHas("cannot install " + dir + "/old: no space left on device")
 }
 
 func bareRoot(t *testing.T) {

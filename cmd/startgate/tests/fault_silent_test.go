@@ -223,6 +223,27 @@ func silentFileSystem(t *testing.T, reads bool) {
 		r.ends(42)
 		r.logHas("cannot write metrics to " + s.dir + "/x.prom: transport endpoint is not connected")
 	})
+	for name, how := range map[string]func(r silentRun, gate string){
+		"ready": func(r silentRun, gate string) {
+			if err := os.WriteFile(gate, []byte("open"), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			r.startsSupervised()
+		},
+		"TERM": func(r silentRun, _ string) {
+			r.send(unix.SIGTERM)
+			r.saysWhy(128+int(unix.SIGTERM), "ended by SIGTERM")
+		},
+	} {
+		t.Run("metrics, while it waits, "+name, func(t *testing.T) {
+			t.Parallel()
+			s := newSilence(t, reads)
+			gate := filepath.Join(t.TempDir(), "gate")
+			r := s.start(t, []string{"WAIT_FOR=file://" + strings.ReplaceAll(gate, ",", "%2C"), "METRICS=" + s.dir + "/x.prom"}, "--", program(t, "fault"), "app")
+			r.untilLog("cannot write metrics to " + s.dir + "/x.prom: " + notAnswering)
+			how(r, gate)
+		})
+	}
 	t.Run("program, time-out", func(t *testing.T) {
 		t.Parallel()
 		s := newSilence(t, reads)

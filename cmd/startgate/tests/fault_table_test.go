@@ -10,14 +10,14 @@ import (
 	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 )
 
-// fault is one line of the README's table of faults, and a test that makes it
+// fault is one line of the table of faults in examples/faults, and a test that makes it
 // happen to the real binary.
 type fault struct {
 	what, gets string
 	test       func(*testing.T)
 }
 
-// faults are the README's table.
+// faults are that table.
 var faults = []fault{
 	{
 		"the sidecar's readiness flaps: 200, 503 and refused in turn",
@@ -101,7 +101,7 @@ var faults = []fault{
 	},
 	{
 		"a read-only root, no `/proc`, no `/dev`",
-		"nothing; without `/proc` see the environment [as PID 1](#as-pid-1), and `--install` ends with code 125",
+		"nothing; without `/proc` see the environment [as PID 1](../pid1), and `--install` ends with code 125",
 		bareRoot,
 	},
 	{
@@ -127,5 +127,5 @@ func TestREADMEFaults(t *testing.T) {
 	for _, fault := range faults {
 		rows = append(rows, []string{fault.what, fault.gets})
 	}
-	markdown.CheckTable(t, readmeFile, "faults", rows)
+	markdown.CheckTable(t, faultsFile, "faults", rows)
 }

@@ -5,12 +5,13 @@ package tests
 // That a stuck pod explains itself, and that no secret is printed.
 
 import (
-	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -34,6 +35,11 @@ func serveTLS(t *testing.T, addr string) {
 	t.Cleanup(server.Close)
 }
 
+// docs is what the log has of a section of README.md.
+func docs(anchor string) string {
+	return "docs=https://github.com/startgate/startgate#" + anchor + "\n"
+}
+
 // A stuck pod explains itself: the message that ends the wait, or the one about the
 // quit, names the cause and the next step.
 func TestHints(t *testing.T) {
@@ -47,13 +53,13 @@ func TestHints(t *testing.T) {
 	}{
 		{
 			"not injected", outbound, nil, nil,
-			[]string{"connection refused. Nothing listens and nothing is redirected: the pod is probably not injected", "Set STARTGATE_SIDECAR_STATUS"},
+			[]string{"connection refused", `hint="Nothing listens and nothing is redirected: the pod is probably not injected`, "Set STARTGATE_SIDECAR_STATUS, or STARTGATE_WAIT_FOR=none", docs("not-injected")},
 		},
 		{
 			"an init container before a classic sidecar, or no proxy behind the redirect", redirect, nil, nil,
 			[]string{
-				"Outbound traffic is redirected to a proxy that does not listen", "this is an init container in front of a classic sidecar",
-				"see kubectl describe pod",
+				`hint="Outbound traffic is redirected to a proxy that does not listen`, "this is an init container in front of a classic sidecar",
+				"see kubectl describe pod", docs("an-init-container-that-waits"),
 			},
 		},
 		{
@@ -63,7 +69,7 @@ func TestHints(t *testing.T) {
 				startReady(t, "127.0.0.1:15000")
 			},
 			nil,
-			[]string{"status 503. The proxy has received no configuration: istiod is out of reach", "grep 'NOT ready'"},
+			[]string{"status 503\"", `hint="The proxy has received no configuration: istiod is out of reach`, "grep 'NOT ready'", docs("the-sidecar-is-not-ready")},
 		},
 		{
 			"something else has the port of Envoy's counters", "",
@@ -72,7 +78,7 @@ func TestHints(t *testing.T) {
 				answer(t, "127.0.0.1:15000", status(404, ""))
 			},
 			nil,
-			[]string{"status 503. Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs"},
+			[]string{`hint="Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs`, docs("the-sidecar-is-not-ready")},
 		},
 		{
 			"a web page has the port of Envoy's counters", "",
@@ -81,7 +87,7 @@ func TestHints(t *testing.T) {
 				answer(t, "127.0.0.1:15000", status(200, "<html>\n"))
 			},
 			nil,
-			[]string{"status 503. Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs"},
+			[]string{`hint="Istio's agent is up, and its Envoy is not ready; the reason is in kubectl logs`, docs("the-sidecar-is-not-ready")},
 		},
 		{
 			"configuration rejected", "",
@@ -90,7 +96,7 @@ func TestHints(t *testing.T) {
 				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_rejected: 2\nlistener_manager.lds.update_success: 1\n"))
 			},
 			nil,
-			[]string{"status 503. Envoy has rejected the configuration that istiod sent", "istioctl analyze"},
+			[]string{`hint="Envoy has rejected the configuration that istiod sent`, "istioctl analyze", docs("the-sidecar-is-not-ready")},
 		},
 		{
 			"the sidecar is gone after it had answered", "",
@@ -101,58 +107,58 @@ func TestHints(t *testing.T) {
 				})
 			},
 			nil,
-			[]string{"connection refused. It answered before and is gone", "kubectl logs POD --previous"},
+			[]string{`hint="It answered before and is gone`, "kubectl logs POD --previous", docs("it-answered-before-and-is-gone")},
 		},
 		{
 			"the status port is another", "",
 			func(t *testing.T) { listenOn(t, healthAddr) },
 			nil,
-			[]string{"connection refused. The proxy is up, and its status port is another or disabled", "status.sidecar.istio.io/port", "http://localhost:15021/healthz/ready"},
+			[]string{`hint="The proxy is up, and its status port is another or disabled`, "status.sidecar.istio.io/port", "http://localhost:15021/healthz/ready", docs("the-status-port-has-moved")},
 		},
 		{
 			"Linkerd's shutdown endpoint is off", "",
 			func(t *testing.T) { answer(t, "127.0.0.1:4191", status(404, "shutdown endpoint is not enabled\n")) },
 			[]string{"WAIT_FOR=none", "QUIT=linkerd"},
-			[]string{`linkerd did not accept the shutdown request: POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\"`, "off since 2.16: set proxy.enableShutdownEndpoint"},
+			[]string{`linkerd did not accept the shutdown request: POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\"`, "event=quit_rejected", "off since 2.16: set proxy.enableShutdownEndpoint", docs("a-job-does-not-end")},
 		},
 		{
 			"Dapr on the path that waits for the application", "",
 			func(t *testing.T) { answer(t, "127.0.0.1:3500", status(500, `{"errorCode":"ERR_HEALTH_NOT_READY"}`)) },
 			[]string{"WAIT_FOR=http://localhost:3500/v1.0/healthz"},
-			[]string{"status 500", "This path of Dapr waits for the application, which waits for it: write dapr instead"},
+			[]string{"status 500", `hint="This path of Dapr waits for the application, which waits for it: write dapr instead`, docs("the-sidecar-is-not-ready")},
 		},
 		{
 			"a secret that is never rendered", "", nil,
 			[]string{"WAIT_FOR=file:///vault/secrets/db"},
-			[]string{"it does not exist. What writes this file has not done so", "is the volume mounted in both containers?"},
+			[]string{`it does not exist"`, `hint="What writes this file has not done so`, "is the volume mounted in both containers?", docs("the-file-does-not-appear")},
 		},
 		{
 			"a file that is empty for ever", "", nil,
 			[]string{"WAIT_FOR=file:///dev/null"},
-			[]string{"it is empty. The file is there, and what writes it has not finished or failed", "if the file is to be empty, write #empty after its URL"},
+			[]string{`it is empty"`, `hint="The file is there, and what writes it has not finished or failed`, "If the file is to be empty, write #empty after its URL", docs("the-file-does-not-appear")},
 		},
 		{
 			"name resolution is down", "", nil,
 			[]string{"WAIT_FOR=redis://cache.default.svc.cluster.local"},
-			[]string{"cannot resolve cache.default.svc.cluster.local: ", "Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS"},
+			[]string{"cannot resolve cache.default.svc.cluster.local: ", `hint="Names cannot be resolved: check the name, /etc/resolv.conf and the cluster's DNS`, docs("a-name-is-not-resolved")},
 		},
 		{
 			"a dependency that refuses behind a ready mesh", outbound,
 			func(t *testing.T) { startReady(t, agentAddr) },
 			[]string{"WAIT_FOR=istio,redis://10.255.255.1"},
-			[]string{"redis://10.255.255.1 not ready after", "connection refused. Nothing listens there: is it running, and is the port right?"},
+			[]string{"redis://10.255.255.1 not ready after", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
 		},
 		{
 			"a dependency that speaks TLS", "",
 			func(t *testing.T) { serveTLS(t, dropped) },
 			[]string{"WAIT_FOR=redis://" + dropped},
-			[]string{"not ready after", ". The server speaks TLS: write rediss://"},
+			[]string{"not ready after", `hint="The server speaks TLS: write rediss://"`, docs("the-server-speaks-tls")},
 		},
 		{
 			"a web server that speaks TLS", "",
 			func(t *testing.T) { serveTLS(t, dropped) },
 			[]string{"WAIT_FOR=http://" + dropped + "/up"},
-			[]string{"status 400", ". The server speaks TLS: write https://"},
+			[]string{"status 400", `hint="The server speaks TLS: write https://"`, docs("the-server-speaks-tls")},
 		},
 		{
 			"a dependency that is down, and the proxy accepts in its place", "",
@@ -161,7 +167,7 @@ func TestHints(t *testing.T) {
 				startSidecar(t, dropped) // which does not understand what it is asked, and hangs up
 			},
 			[]string{"WAIT_FOR=istio,redis://" + dropped},
-			[]string{"not ready after", "closed without an answer. The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place"},
+			[]string{"not ready after", "closed without an answer", `hint="The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place`, docs("accepted-and-closed")},
 		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -204,15 +210,44 @@ func TestHintWhileWaiting(t *testing.T) {
 	}
 	t.Parallel()
 	p := startGate(t, []string{"WAIT_FOR=file:///missing"}, "true")
-	p.untilLog("after 10s: ")
-	log := p.log.String()
+	p.untilLog("elapsed=10s ")
 	for _, at := range []string{"1s", "2s", "5s"} {
-		if !strings.Contains(log, fmt.Sprintf(`msg="still waiting for file:///missing after %s: look at file:///missing: it does not exist"`+"\n", at)) {
-			p.Errorf("nothing is said, or a hint is given, at %s", at)
-		}
+		p.logHas("event=still_waiting target=file:///missing answer=\"look at file:///missing: it does not exist\" elapsed=" + at + "\n") // and no hint
 	}
-	if !strings.Contains(log, `after 10s: look at file:///missing: it does not exist" hint="What writes this file has not done so`) {
-		p.Errorf("no hint at 10s")
+	p.logHas(`elapsed=10s hint="What writes this file has not done so`)
+}
+
+// Outside of a pod there is no sidecar. A laptop once waited for five minutes, with a hint
+// about injection after ten seconds.
+func TestHintNotInAPod(t *testing.T) {
+	needRoot(t)
+	need(t, "ip", "iptables")
+	const here = `elapsed=1s hint="This is not a pod: KUBERNETES_SERVICE_HOST is not set. On a laptop, in CI or with compose, set STARTGATE_WAIT_FOR=none"`
+	for _, test := range []struct {
+		name, setUp, target, env string
+		found                    bool
+	}{
+		{"a laptop", outbound, "istio", "", true},
+		{"a mesh that is named", outbound, "linkerd", "", true},
+		{"a pod", outbound, "istio", inPod, false},
+		{"redirected", redirect, "istio", "", false},
+		{"a sidecar that no webhook injects", outbound, "cloudsql", "", false},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			enterNetwork(t)
+			setUp(t, test.setUp)
+			cmd := command([]string{"WAIT_FOR=" + test.target}, binary, "true")
+			cmd.Env = append(slices.DeleteFunc(cmd.Env, func(entry string) bool { return entry == inPod }), test.env)
+			p := start(t, cmd)
+			p.untilLog("elapsed=1s")
+			p.untilLog("elapsed=2s")
+			if log := p.log.String(); strings.Contains(log, here+" "+docs("not-in-a-pod")) != test.found || !test.found && strings.Contains(log, "hint=") {
+				p.Errorf("the hint is to be there: %t", test.found)
+			}
+			p.send(syscall.SIGTERM)
+			p.ends(143)
+		})
 	}
 }
 
@@ -228,6 +263,14 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 		{"WAIT_FOR=postgres://app:s3cr3t@" + port + "/db?sslpassword=s3cr3t"},
 		{"WAIT_FOR=mysql://app:s3cr3t@" + port + "/db"},
 		{"WAIT_FOR=grpc://app:s3cr3t@" + port},
+		{"WAIT_FOR=mongodb://app:s3cr3t@" + port + "/admin?password=s3cr3t"},
+		{"WAIT_FOR=amqp://app:s3cr3t@" + port + "/vhost"},
+		{"WAIT_FOR=kafka://app:s3cr3t@" + port},
+		{"WAIT_FOR=nats://s3cr3t@" + port},
+		{"WAIT_FOR=memcached://app:s3cr3t@" + port},
+		{"WAIT_FOR=dns://app:s3cr3t@name/x"},
+		{"WAIT_FOR=dns:///app:s3cr3t@name"},
+		{"WAIT_FOR=grpc://" + port + "#status=s3cr3t"},
 		{"WAIT_FOR=redis://:pass/s3cr3t@" + port},
 		{"WAIT_FOR=redis://:pass#s3cr3t@" + port},
 		{"WAIT_FOR=redis://:pass?s3cr3t@" + port},

@@ -22,7 +22,7 @@ func TestInstallWithoutProc(t *testing.T) {
 	cmd.Dir, cmd.SysProcAttr = "/", &syscall.SysProcAttr{Chroot: root}
 	p := start(t, cmd)
 	p.ends(125)
-	p.logHas("startgate: cannot install /copy: cannot read startgate itself: open /proc/self/exe: no such file or directory")
+	p.logHas("cannot install /copy: cannot read startgate itself: open /proc/self/exe: no such file or directory")
 }
 
 // TestInstallEnds ends a copy whose disk is slow: the file is whole, or not there.
@@ -52,7 +52,7 @@ func TestInstallEnds(t *testing.T) {
 		return len(children) > 0
 	})
 	p.send(syscall.SIGTERM)
-	p.untilLog("startgate: ended by SIGTERM")
+	p.untilLog("msg=\"ended by SIGTERM\" logger=startgate event=stopped signal=SIGTERM code=143")
 	p.ends(128 + int(syscall.SIGTERM))
 	if p.took > soon {
 		p.Errorf("the end comes after %v", p.took)

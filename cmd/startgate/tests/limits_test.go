@@ -89,7 +89,7 @@ var limitCases = []limitCase{
 }
 
 // R5, S11: the program sees the same limits as when it is started directly, and ends with
-// the same code; or the exception that the README has. When no signal could be queued,
+// the same code; or the exception that examples/faults has. When no signal could be queued,
 // startgate once ran for ever instead of the program.
 func TestEveryLimit(t *testing.T) {
 	seen := map[int]bool{}

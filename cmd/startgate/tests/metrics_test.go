@@ -4,7 +4,6 @@ package tests
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"net/http"
 	"os"
@@ -34,7 +33,7 @@ func scrape(t *testing.T, addr, accept string) (string, http.Header) {
 	return string(body), response.Header
 }
 
-// The metrics are served while startgate waits, and written at the hand-over and
+// The metrics are served and written while startgate waits, and written at the hand-over and
 // at the end.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
@@ -56,6 +55,9 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("while it waits, /metrics has no %s:\n%s", want, text)
 		}
 	}
+	eventually(p, "the file says what it waits for", func() bool {
+		return strings.Contains(readIfThere(t, file), `startgate_waiting{target="file://`+gate+`"} 1`)
+	})
 	openMetrics, header := scrape(t, addr, "application/openmetrics-text; version=1.0.0")
 	if !strings.HasPrefix(header.Get("Content-Type"), "application/openmetrics-text") || !strings.HasSuffix(openMetrics, "# EOF\n") {
 		t.Errorf("OpenMetrics is %q, ending with %q", header.Get("Content-Type"), openMetrics[max(0, len(openMetrics)-20):])
@@ -122,12 +124,15 @@ func TestMetricsThatCannotBe(t *testing.T) {
 		p.ends(7)
 		p.logHas(`level=WARN msg="` + want)
 	}
-	for where, item := range map[string]int{
-		"x.prom": 1, "9102": 1, ":http": 1, ":0": 1, "/dir/": 1, ":9102,,/x": 2, ":9102,:a/b": 2,
+	const neither = "it is neither an address nor an absolute path: write it like :9102 or /path/x.prom"
+	for where, want := range map[string]string{
+		"x.prom": "1: " + neither, "9102": "1: " + neither, ":http": "1: " + neither, ":0": "1: " + neither, ":9102,:a/b": "2: " + neither,
+		"/dir/":     "1: it is a directory: write the path of a file, like /path/x.prom",
+		":9102,,/x": "2: it is empty: remove the extra comma",
 	} {
 		p := startGate(t, []string{"WAIT_FOR=none", "METRICS=" + where}, "true")
 		p.ends(codeFailed)
-		p.logHas(fmt.Sprintf("STARTGATE_METRICS: item %d is neither an address nor an absolute path: write it like :9102 or /path/x.prom", item))
+		p.logHas("STARTGATE_METRICS: cannot use item " + want)
 	}
 }
 

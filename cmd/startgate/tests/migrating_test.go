@@ -2,7 +2,7 @@
 
 package tests
 
-// What README.md has for users of other inits, where it is more than a setting.
+// What examples/migrating has for users of other inits, where it is more than a setting.
 
 import (
 	"fmt"

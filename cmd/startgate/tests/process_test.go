@@ -37,9 +37,13 @@ type process struct {
 	exited   chan struct{}
 }
 
-// environ is an environment with these settings, given without their prefix, and PATH.
+// inPod is a variable that the kubelet sets in every container.
+const inPod = "KUBERNETES_SERVICE_HOST=10.96.0.1"
+
+// environ is the environment of a container with these settings, given without their
+// prefix, and PATH.
 func environ(settings ...string) []string {
-	env := []string{"PATH=" + os.Getenv("PATH")}
+	env := []string{"PATH=" + os.Getenv("PATH"), inPod}
 	for _, setting := range settings {
 		env = append(env, "STARTGATE_"+setting)
 	}

@@ -21,14 +21,14 @@ func TestQuit(t *testing.T) {
 		log  string
 		time string // STARTGATE_QUIT_TIMEOUT: all of 1s is used, and little of 30s
 	}{
-		{"gone at once", quitAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" after=\d`, "30s"},
-		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the shutdown request and is still draining"`, "1s"},
-		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the shutdown request: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"`, "30s"},
+		{"gone at once", quitAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" logger=startgate event=quit_accepted target=\S+ elapsed=\d`, "30s"},
+		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the shutdown request and is still draining" logger=startgate event=quit_accepted target=\S+ elapsed=1`, "1s"},
+		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the shutdown request: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"" logger=startgate event=quit_rejected .* docs=\S+#a-job-does-not-end`, "30s"},
 		{"405", status(405, ""), `level=WARN .*did not accept the shutdown request: .*status 405`, "30s"},
 		{"500", status(500, ""), `level=WARN .*did not accept the shutdown request: .*status 500`, "30s"},
 		{"hangs", hang, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s: .*no answer in time`, "1s"},
-		{"hangs up", hangUp, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s: .*closed without an answer`, "1s"},
-		{"never seen", nil, `level=WARN .*never answered; if it starts later, the pod will not complete: POST .*: connection refused`, "1s"},
+		{"hangs up", hangUp, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s: .*closed without an answer" logger=startgate event=quit_unanswered .* docs=\S+#a-job-does-not-end`, "1s"},
+		{"never seen", nil, `level=WARN .*never answered; if it starts later, the pod will not complete: POST .*: connection refused" logger=startgate event=quit_never_seen .* docs=\S+#a-job-does-not-end`, "1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -80,7 +80,7 @@ func TestQuitOnSetting(t *testing.T) {
 					s.checkQuits(1)
 				} else {
 					s.checkQuits(0)
-					p.logHas("not shutting down " + s.url() + ": STARTGATE_QUIT_ON=success")
+					p.logHas("event=quit_skipped target=" + s.url() + " code=")
 				}
 			}
 		})
@@ -120,7 +120,7 @@ func TestQuitIsEndedByASignal(t *testing.T) {
 	eventually(p, "the quit", func() bool { return len(s.quitRequests()) > 0 })
 	p.send(syscall.SIGTERM)
 	p.ends(7) // and not only after ten minutes, for which nothing here has the patience
-	p.logHas("to shut down: SIGTERM")
+	p.logHas("event=quit_stopped target=" + s.url() + " signal=SIGTERM")
 }
 
 // All sidecars are asked at once: one that hangs does not delay the other.

@@ -3,11 +3,11 @@ package tests
 // That the README's examples, patterns and settings are true of the binary.
 
 import (
+	"encoding/json"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -15,7 +15,15 @@ import (
 	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 )
 
-const readmeFile = "../../../README.md"
+// The pages that these tests hold to the binary.
+const (
+	readmeFile    = "../../../README.md"
+	faultsFile    = "../../../examples/faults/README.md"
+	libraryFile   = "../../../examples/library/README.md"
+	migratingFile = "../../../examples/migrating/README.md"
+	pid1File      = "../../../examples/pid1/README.md"
+	recipesFile   = "../../../examples/recipes/README.md"
+)
 
 // logOf is all that startgate writes with an argument and these settings.
 func logOf(t *testing.T, argument string, settings ...string) string {
@@ -27,9 +35,11 @@ func logOf(t *testing.T, argument string, settings ...string) string {
 // TestREADMEManifests finds a tab, which YAML does not allow. More would need a
 // parser, and no dependency of this module has one.
 func TestREADMEManifests(t *testing.T) {
-	for _, block := range markdown.Blocks(t, readmeFile, "yaml") {
-		if strings.Contains(block, "\t") {
-			t.Errorf("a tab in\n%s", block)
+	for _, page := range markdown.Pages(t, "../../..") {
+		for _, block := range markdown.FindBlocks(t, page, "yaml") {
+			if strings.Contains(block, "\t") {
+				t.Errorf("%s: a tab in\n%s", page, block)
+			}
 		}
 	}
 }
@@ -37,7 +47,7 @@ func TestREADMEManifests(t *testing.T) {
 // TestREADMECode finds an example that does not compile.
 func TestREADMECode(t *testing.T) {
 	t.Parallel()
-	for _, block := range markdown.Blocks(t, readmeFile, "go") {
+	for _, block := range markdown.Blocks(t, libraryFile, "go") {
 		file := filepath.Join(t.TempDir(), "example.go")
 		if err := os.WriteFile(file, []byte(block), 0o600); err != nil {
 			t.Fatal(err)
@@ -100,25 +110,36 @@ func filterByREADME(t *testing.T, log string) string {
 	return string(out)
 }
 
-// TestREADMEMigrating finds settings of the tables for users of other wrappers that
-// startgate does not accept.
-func TestREADMEMigrating(t *testing.T) {
+// TestREADMEAssignments finds a value of a setting on any page that startgate does not
+// accept.
+func TestREADMEAssignments(t *testing.T) {
 	t.Parallel()
-	_, section, _ := strings.Cut(markdown.Read(t, readmeFile), "## Migrating\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	assignments := regexp.MustCompile("`(STARTGATE_[A-Z_]+=[^`]+)`").FindAllStringSubmatch(section, -1)
-	if len(assignments) < 10 {
-		t.Fatalf("README.md has only %q", assignments)
-	}
-	for _, match := range assignments {
-		out := logOf(t, "--check", strings.TrimPrefix(match[1], "STARTGATE_"))
-		if name, _, _ := strings.Cut(match[1], "="); !strings.Contains(out, name) || strings.Contains(out, match[1]+":") || strings.Contains(out, "startgate: ") {
-			t.Errorf("%s: %s", match[1], out)
+	assignment := regexp.MustCompile("`STARTGATE_([A-Z_]+=[^`]+)`|STARTGATE_([A-Z_]+)(?:, value)?: \"?([^\"}\\s]+)")
+	total := 0
+	for _, page := range markdown.Pages(t, "../../..") {
+		found := assignment.FindAllStringSubmatch(markdown.Read(t, page), -1)
+		if page == filepath.Clean(migratingFile) && len(found) < 10 {
+			t.Errorf("%s has only %q", page, found)
 		}
+		for _, match := range found {
+			setting := match[1]
+			if setting == "" {
+				setting = match[2] + "=" + strings.ReplaceAll(match[3], "$(TOKEN)", "token")
+			}
+			total++
+			p := runToEnd(t, command([]string{setting}, binary, "--check"))
+			name, _, _ := strings.Cut(setting, "=")
+			if p.cmd.ProcessState.ExitCode() != 0 || !regexp.MustCompile(name+` +environment`).MatchString(p.out.String()) {
+				p.Errorf("%s: STARTGATE_%s", page, setting)
+			}
+		}
+	}
+	if total < 40 {
+		t.Errorf("the pages have only %d", total)
 	}
 }
 
-// TestREADMELogPatterns finds a pattern for Cloud Logging that no real line has, and
+// TestREADMELogPatterns finds a filter for Cloud Logging or Loki that no real line has, and
 // that of who gave up in a line of who was ended.
 func TestREADMELogPatterns(t *testing.T) {
 	t.Parallel()
@@ -132,28 +153,72 @@ func TestREADMELogPatterns(t *testing.T) {
 	p.send(syscall.SIGTERM)
 	p.end()
 	ended := p.log.String()
-	messages := func(log string) (found []string) {
-		for _, match := range regexp.MustCompile(`"message":"((?:[^"\\]|\\.)*)"`).FindAllStringSubmatch(log, -1) {
-			found = append(found, match[1])
-		}
-		return found
+	filters := logFilters(markdown.Read(t, readmeFile))
+	if len(filters) < 8 {
+		t.Fatalf("README.md has only %q", filters)
 	}
-	patterns := regexp.MustCompile(`jsonPayload\.message=~"([^"]+)"`).FindAllStringSubmatch(markdown.Read(t, readmeFile), -1)
-	if len(patterns) < 5 {
-		t.Fatalf("README.md has only %q", patterns)
-	}
-	for _, match := range patterns {
-		pattern := regexp.MustCompile(strings.ReplaceAll(match[1], `\|`, "|"))
-		if !slices.ContainsFunc(messages(gaveUp+started+ended), pattern.MatchString) {
-			t.Errorf("no line has %s:\n%s%s%s", pattern, gaveUp, started, ended)
+	for _, filter := range filters {
+		if all := gaveUp + started + ended; len(filter.lines(t, all)) == 0 {
+			t.Errorf("no line has %q:\n%s", filter, all)
 		}
 	}
-	isGivenUp := func(m string) bool {
-		return strings.Contains(m, " not ready after ") && !strings.Contains(m, "ended by SIG")
-	}
+	isGivenUp := logFilter{{"logger", "=", "startgate"}, {"event", "=", "gave_up"}}
 	for log, want := range map[string]bool{gaveUp: true, started: true, ended: false} {
-		if slices.ContainsFunc(messages(log), isGivenUp) != want {
+		if found := isGivenUp.lines(t, log); len(found) > 0 != want {
 			t.Errorf("who gave up is found: %t in\n%s", !want, log)
 		}
 	}
+}
+
+// logFilter is a filter of lines by their keys.
+type logFilter []struct{ key, operator, value string }
+
+// logFilters returns the README's filters by an event, for Cloud Logging and for Loki.
+func logFilters(text string) (filters []logFilter) {
+	condition := regexp.MustCompile(`([a-z_]+) ?(=~?|>) ?(\("[^)]+\)|"[^"]+"|\d+)`)
+	for _, cell := range regexp.MustCompile("`([^`\n]*\\bevent=[^`\n]*)`").FindAllStringSubmatch(text, -1) {
+		_, filter, isLoki := strings.Cut(cell[1], "}")
+		if !isLoki {
+			filter = strings.ReplaceAll(cell[1], "jsonPayload.", "")
+		}
+		var found logFilter
+		for _, match := range condition.FindAllStringSubmatch(strings.ReplaceAll(filter, `\|`, "|"), -1) {
+			value := strings.ReplaceAll(strings.Trim(match[3], `"`), `" OR "`, "|")
+			if strings.HasPrefix(value, "(") { // one of these
+				match[2], value = "=~", strings.ReplaceAll(value, `"`, "")
+			}
+			found = append(found, struct{ key, operator, value string }{match[1], match[2], value})
+		}
+		filters = append(filters, found)
+	}
+	return filters
+}
+
+// lines returns the lines of a log in JSON that the filter finds. A number that is compared
+// need only be one.
+func (f logFilter) lines(t *testing.T, log string) (found []string) {
+	t.Helper()
+	for line := range strings.Lines(log) {
+		var object map[string]any
+		if err := json.Unmarshal([]byte(line), &object); err != nil {
+			t.Fatalf("%v: %s", err, line)
+		}
+		ok := len(f) >= 2
+		for _, condition := range f {
+			text, isText := object[condition.key].(string)
+			_, isNumber := object[condition.key].(float64)
+			switch condition.operator {
+			case "=":
+				ok = ok && isText && text == condition.value
+			case "=~":
+				ok = ok && isText && regexp.MustCompile("^("+condition.value+")$").MatchString(text)
+			default:
+				ok = ok && isNumber
+			}
+		}
+		if ok {
+			found = append(found, line)
+		}
+	}
+	return found
 }

@@ -112,7 +112,7 @@ func TestPID1EndsWith2BetweenStopAndExecve(t *testing.T) {
 	}
 }
 
-var startingLine = regexp.MustCompile(`time=(\S+) level=INFO msg="starting `)
+var startingLine = regexp.MustCompile(`time=(\S+) level=INFO msg="starting [^"]*" logger=startgate event=starting `)
 
 // handOver returns when startgate said that it starts the application, to the
 // millisecond before, and whether it did.

@@ -44,7 +44,7 @@ func TestREADMESignals(t *testing.T) {
 	for _, row := range rows {
 		row[0] = strings.Replace(row[0], strings.Join(numbers(35, 64), ", "), "35 to 64", 1)
 	}
-	markdown.CheckTable(t, readmeFile, "signals", rows)
+	markdown.CheckTable(t, pid1File, "signals", rows)
 }
 
 // nameOf returns the name of a signal without SIG, or its number.

@@ -18,7 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// signalEffect is what a signal does to a process, as the README's table has it.
+// signalEffect is what a signal does to a process, as the table in examples/pid1 has it.
 type signalEffect string
 
 const (

@@ -90,7 +90,7 @@ const endedIt signalOutcome = "ended the application, 128+n"
 func (p *process) appExited() bool { return strings.Contains(p.log.String(), exitedText) }
 
 // exitedText is how the log says that the application has exited.
-const exitedText = " exited"
+const exitedText = "event=exited"
 
 // S4: what comes while the child has not called execve yet, reaches the
 // application. It has the signals blocked from its first moment, except those that

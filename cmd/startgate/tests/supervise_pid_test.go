@@ -33,8 +33,8 @@ func TestPIDOfApplication(t *testing.T) {
 func TestREADMEPIDFile(t *testing.T) {
 	const line, name = `rm -f /run/app.pid; exec "$@"`, "/run/app.pid"
 	quoted := strings.ReplaceAll(line, `"`, `\"`)
-	if !strings.Contains(markdown.Read(t, readmeFile), `"`+quoted+`"`) {
-		t.Fatalf("README.md has no %s", quoted)
+	if !strings.Contains(markdown.Read(t, pid1File), `"`+quoted+`"`) {
+		t.Fatalf("%s has no %s", pid1File, quoted)
 	}
 	file := filepath.Join(t.TempDir(), "app.pid")
 	if err := os.WriteFile(file, []byte("7\n"), 0o600); err != nil {

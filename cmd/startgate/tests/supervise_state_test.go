@@ -164,7 +164,7 @@ var oddStates = [][]string{
 	words("sched", 2, 4, 1),
 }
 
-// S11: the limit. README.md lists just what is different; with -update this writes it.
+// S11: the limit. examples/pid1 lists just what is different; with -update this writes it.
 func TestSuperviseDoesNotInherit(t *testing.T) {
 	rows := [][]string{{"state at the start", "what a supervised application has"}}
 	var listed, differ []string
@@ -172,7 +172,7 @@ func TestSuperviseDoesNotInherit(t *testing.T) {
 		rows = append(rows, []string{state.what, state.has})
 		listed = append(listed, state.names...)
 	}
-	markdown.CheckTable(t, readmeFile, "supervised", rows)
+	markdown.CheckTable(t, pid1File, "supervised", rows)
 	needRoot(t)
 	need(t, "setpriv")
 	s := newComparison(t)
@@ -194,7 +194,7 @@ func TestSuperviseDoesNotInherit(t *testing.T) {
 	slices.Sort(listed)
 	slices.Sort(differ)
 	if diff := cmp.Diff(listed, slices.Compact(differ)); diff != "" {
-		t.Errorf("the states that differ (-README.md +fact):\n%s", diff)
+		t.Errorf("the states that differ (-examples/pid1 +fact):\n%s", diff)
 	}
 }
 

@@ -48,10 +48,29 @@ func TestTerminationLog(t *testing.T) {
 		script := inContainer + test.run + "\ncat /dev/termination-log"
 		p := start(t, command(nil, "unshare", "--mount", "sh", "-c", script, "sh", binary))
 		p.ends(0)
-		if out := p.out.String(); !strings.HasPrefix(out, test.want) || strings.Count(out, "\n") != 1 {
-			p.Errorf("%s: the termination message is %q, want %q", test.name, out, test.want)
+		out := p.out.String()
+		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
+		if !strings.HasPrefix(out, test.want) || strings.HasPrefix(out, "startgate: ") != isAddress(lines[len(lines)-1]) || len(lines) > 3 {
+			p.Errorf("%s: the termination message is %q, want %q, a hint if there is one, and the address of a section", test.name, out, test.want)
 		}
 	}
+}
+
+// isAddress reports whether text is the address of a section of README.md.
+func isAddress(text string) bool {
+	return strings.HasPrefix(text, "https://github.com/startgate/startgate#")
+}
+
+// The hint and its address are lines of their own.
+func TestTerminationLogHasTheHint(t *testing.T) {
+	t.Parallel()
+	needRoot(t)
+	need(t, "unshare", "mount")
+	script := inContainer + `STARTGATE_WAIT_FOR=file:///missing STARTGATE_TIMEOUT=3s "$1" -- true` + "\ncat /dev/termination-log"
+	p := start(t, command(nil, "unshare", "--mount", "sh", "-c", script, "sh", binary))
+	p.ends(0)
+	p.outHas("it does not exist\nWhat writes this file has not done so: ")
+	p.outHas("containers?\nhttps://github.com/startgate/startgate#the-file-does-not-appear\n")
 }
 
 // brokenTerminationLog is no file, or full. Opening a FIFO that nobody reads once took for

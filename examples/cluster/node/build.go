@@ -39,11 +39,6 @@ func buildKube(ctx context.Context, module, version string, say func(string)) (s
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", err
 	}
-	unlock, err := lock(filepath.Join(cache, "lock"))
-	if err != nil {
-		return "", err
-	}
-	defer unlock()
 	source := filepath.Join(module, "kube")
 	if version != DefaultVersion {
 		if source, err = makeModule(ctx, source, version); err != nil {
@@ -57,6 +52,11 @@ func buildKube(ctx context.Context, module, version string, say func(string)) (s
 		return "", err
 	}
 	binary := filepath.Join(cache, "kube-"+version+"-"+key)
+	unlock, err := lock(binary + ".lock")
+	if err != nil {
+		return "", err
+	}
+	defer unlock()
 	if _, err := os.Stat(binary); err == nil {
 		return binary, nil
 	}

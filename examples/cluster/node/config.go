@@ -7,7 +7,9 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 
+	"golang.org/x/mod/semver"
 	"k8s.io/client-go/util/cert"
 )
 
@@ -16,11 +18,12 @@ var config embed.FS
 
 // writeConfig writes the files that the parts read. api is where the API server is reached
 // from outside the node's namespaces.
-func writeConfig(dir, api string) error {
+func writeConfig(dir, api, version string) error {
 	values := map[string]string{"dir": dir, "cgroup": cgroupName(dir), "token": rand.Text()}
 	for name, content := range map[string]string{
 		"resolv.conf": "nameserver 127.0.0.1\n",
 		"tokens.csv":  values["token"] + ",admin,admin,system:masters\n",
+		"flags":       strings.Join(apiFlags(version), " "),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
 			return err
@@ -39,6 +42,15 @@ func writeConfig(dir, api string) error {
 		}
 	}
 	return writeCertificate(dir)
+}
+
+// apiFlags returns the API server's flags that older versions need: a MutatingAdmissionPolicy
+// is in v1 since 1.36.
+func apiFlags(version string) []string {
+	if semver.Compare(version, "v1.36.0") >= 0 {
+		return nil
+	}
+	return []string{"--feature-gates=MutatingAdmissionPolicy=true", "--runtime-config=admissionregistration.k8s.io/v1beta1=true"}
 }
 
 // expand writes an embedded file with the values for each ${name}.

@@ -48,12 +48,22 @@ func images(repository, bin string) ([]Image, error) {
 		{"localhost/shell:1", shell, []Layer{busybox, startgate}},
 		{"localhost/redis:1", path, []Layer{busybox, redis}},
 		{"localhost/client:1", shell, []Layer{busybox, redis, startgate}},
+		{"localhost/hold:1", path, []Layer{busybox, startgate, program("standin")}},
+		{"docker.io/hashicorp/vault:1.21.1", path, []Layer{busybox, {{Path: "/bin/vault", Text: vault}}}},
 		{"localhost/istio-init:1", path, []Layer{busybox, iptables, istioInit}},
 	}, nil
 }
 
 // pause holds a pod's namespaces, and reaps what is orphaned in a shared PID namespace.
 const pause = "trap 'exit 0' TERM; while :; do sleep 2147483647 & wait; done"
+
+// vault plays Vault's agent: on USR1 it writes a secret, as the agent does.
+const vault = `#!/bin/sh
+trap 'exit 0' TERM
+trap 'echo password=secret >/vault/secrets/.db && mv /vault/secrets/.db /vault/secrets/db' USR1
+echo agent starts
+while :; do sleep 3600 & wait; done
+`
 
 // busyboxLayer has busybox under the names of all its commands.
 func busyboxLayer() (Layer, error) {

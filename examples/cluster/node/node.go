@@ -59,7 +59,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 		return nil, err
 	}
 	c := &Cluster{dir: dir, kube: filepath.Join(dir, "kube"), Kubeconfig: filepath.Join(dir, "kubeconfig"), ended: make(chan struct{})}
-	if err := c.start(module, kube); err != nil {
+	if err := c.start(module, kube, options.Version); err != nil {
 		_ = os.RemoveAll(dir)
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func Start(ctx context.Context, options Options) (*Cluster, error) {
 }
 
 // start writes what the node reads, and starts its keeper.
-func (c *Cluster) start(module, kube string) error {
+func (c *Cluster) start(module, kube, version string) error {
 	if err := os.Symlink(kube, c.kube); err != nil {
 		return err
 	}
@@ -91,7 +91,7 @@ func (c *Cluster) start(module, kube string) error {
 		return err
 	}
 	defer api.Close()
-	if err := writeConfig(c.dir, listener.Addr().String()); err != nil {
+	if err := writeConfig(c.dir, listener.Addr().String(), version); err != nil {
 		return err
 	}
 	config, err := clientcmd.BuildConfigFromFlags("", c.Kubeconfig)
@@ -158,29 +158,6 @@ func (c *Cluster) Stop() error {
 	_ = c.stop.Close()
 	<-c.ended
 	return c.err
-}
-
-// Kubectl returns a command that runs kubectl with these arguments.
-func (c *Cluster) Kubectl(args ...string) *exec.Cmd {
-	cmd := exec.Command(c.kube, append([]string{"kubectl"}, args...)...)
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.Kubeconfig, "KUBECACHEDIR="+filepath.Join(c.dir, "cache"))
-	return cmd
-}
-
-// Log returns the last n lines with a word, such as a namespace, of a part's log, such as
-// kubelet's.
-func (c *Cluster) Log(part, word string, n int) string {
-	text, err := os.ReadFile(filepath.Join(c.dir, "log", part+".log"))
-	if err != nil {
-		return err.Error()
-	}
-	var found []byte
-	for line := range bytes.Lines(text) {
-		if bytes.Contains(line, []byte(word)) {
-			found = append(found, line...)
-		}
-	}
-	return lastLines(found, n)
 }
 
 // awaitReady waits until pods can be made: the node is ready and the default service

@@ -33,18 +33,22 @@ func (p *parts) run() error {
 
 func (p *parts) startStores() error {
 	const etcd = "http://127.0.0.1:2379"
+	flags, err := os.ReadFile(p.file("flags"))
+	if err != nil {
+		return err
+	}
 	return errors.Join(
 		p.start("containerd", "containerd", "--config", p.file("containerd.toml")),
 		p.start("etcd", "etcd", "--data-dir", "/var/lib/etcd", "--unsafe-no-fsync",
 			"--listen-client-urls", etcd, "--advertise-client-urls", etcd, "--listen-peer-urls", "http://127.0.0.1:2380"),
-		p.startKube("kube-apiserver", "--etcd-servers", etcd, "--bind-address", Address, "--advertise-address", Address,
+		p.startKube("kube-apiserver", append(strings.Fields(string(flags)), "--etcd-servers", etcd, "--bind-address", Address, "--advertise-address", Address,
 			"--tls-cert-file", p.file("api.crt"), "--tls-private-key-file", p.file("api.key"), "--cert-dir", "/run/api",
 			"--token-auth-file", p.file("tokens.csv"), "--authorization-mode", "RBAC",
 			"--service-account-issuer", "https://kubernetes.default.svc",
 			"--service-account-signing-key-file", p.file("api.key"), "--service-account-key-file", p.file("api.key"),
 			"--service-cluster-ip-range", "10.233.0.0/24", "--endpoint-reconciler-type", "none",
 			"--enable-aggregator-routing", // a webhook's Service is reached at its pods: there is no kube-proxy
-			"--allow-privileged", "--kubelet-preferred-address-types", "InternalIP"),
+			"--allow-privileged", "--kubelet-preferred-address-types", "InternalIP")...),
 	)
 }
 
@@ -78,9 +82,9 @@ func (p *parts) start(name, program string, args ...string) error {
 		return fmt.Errorf("cannot start %s: %w", name, err)
 	}
 	go func() {
-		err := cmd.Wait()
+		_ = cmd.Wait()
 		text, _ := os.ReadFile(log.Name())
-		p.ended <- fmt.Errorf("%s has ended: %v\n%s", name, err, lastLines(text, 10))
+		p.ended <- fmt.Errorf("%s has ended: %s\n%s", name, cmd.ProcessState, lastLines(text, 10))
 	}()
 	return nil
 }

@@ -72,7 +72,7 @@ func keep(dir string) error {
 		stopped.Store(true)
 		_ = node.Process.Kill()
 	}()
-	ended := node.Wait()
+	_ = node.Wait()
 	if err := removeCgroups(cgroupName(dir)); err != nil {
 		return err
 	}
@@ -82,7 +82,7 @@ func keep(dir string) error {
 	if stopped.Load() {
 		return nil
 	}
-	return fmt.Errorf("the node has ended by itself: %v", ended)
+	return fmt.Errorf("the node has ended by itself: %s", node.ProcessState)
 }
 
 // reap starts the node and reaps all that are orphaned in its PID namespace, until the

@@ -27,6 +27,13 @@ func startInjector(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	version, err := cluster.Client.Discovery().ServerVersion()
+	if err != nil {
+		return err
+	}
+	if version.Minor < "36" { // there it is in v1beta1
+		policy = bytes.ReplaceAll(policy, []byte("k8s.io/v1\n"), []byte("k8s.io/v1beta1\n"))
+	}
 	apply := cluster.Kubectl("apply", "-f", "-")
 	apply.Stdin = bytes.NewReader(policy)
 	if out, err := apply.CombinedOutput(); err != nil {

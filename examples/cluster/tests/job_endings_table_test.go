@@ -23,8 +23,8 @@ const (
 	ignoresTERM  = "trap '' TERM; echo works; sleep 3600"
 	worksForever = "echo works; sleep 3600 & wait $!"
 	takesMemory  = "exec tail /dev/zero"
-	failsProbe   = "touch /state/dead; " + worksForever
-	stopsByProbe = "touch /state/dead; " + exitsOnTERM
+	failsProbe   = "touch /tmp/dead; " + worksForever
+	stopsByProbe = "touch /tmp/dead; " + exitsOnTERM
 )
 
 // killsItself has the shell's $$, which Kubernetes writes as $$$$.
@@ -32,7 +32,7 @@ const killsItself = "kill -KILL $$$$"
 
 // once is an application that does this in its first try, and exits with 0 in the next.
 func once(script string) string {
-	return "if [ -e /state/tried ]; then rm -f /state/dead; exit 0; fi; touch /state/tried; " + script
+	return "if [ -e /state/tried ]; then exit 0; fi; touch /state/tried; " + script
 }
 
 const notReadyInTime = "the sidecar is not ready in `STARTGATE_TIMEOUT`"
@@ -134,12 +134,12 @@ var endings = []row{
 	{
 		"the program does not exist, or cannot be run", ": does not exist",
 		failed("127", ending{options: options(program("/missing"))}),
-		ended("127...", maybeAsked, ending{options: options(program("/missing")), retries: 1}).because("BackoffLimitExceeded"),
+		ended("127 ...", maybeAsked, ending{options: options(program("/missing")), retries: 1}).because("BackoffLimitExceeded"),
 	},
 	{
 		"the program does not exist, or cannot be run", ": cannot be run",
 		failed("126", ending{options: options(program("/tmp"))}),
-		ended("126...", maybeAsked, ending{options: options(program("/tmp")), retries: 1}).because("BackoffLimitExceeded"),
+		ended("126 ...", maybeAsked, ending{options: options(program("/tmp")), retries: 1}).because("BackoffLimitExceeded"),
 	},
 	{
 		"the sidecar exits first, with a code that is not 0", "",
@@ -155,7 +155,7 @@ var endings = []row{
 		"the same, and it exits with 0", "",
 		succeeded("0", ending{script: stopsByProbe, options: options(livenessProbe)}),
 		// The kubelet restarts it whatever its code, beside a sidecar that has been shut down.
-		ended("0 124...", maybeAsked, ending{script: stopsByProbe, options: options(livenessProbe, settings("STARTGATE_TIMEOUT=10s")), retries: 1}).because("BackoffLimitExceeded"),
+		ended("0 124 ...", maybeAsked, ending{script: stopsByProbe, options: options(livenessProbe, settings("STARTGATE_TIMEOUT=10s")), retries: 2}).because("BackoffLimitExceeded"),
 	},
 }
 
@@ -189,10 +189,10 @@ func withState(pod *corev1.Pod) {
 	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "state", MountPath: "/state"}}
 }
 
-// livenessProbe fails as soon as the application has made /state/dead.
+// livenessProbe fails as soon as the application has made /tmp/dead.
 func livenessProbe(pod *corev1.Pod) {
 	pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{
 		PeriodSeconds: 1, FailureThreshold: 1, TimeoutSeconds: 60,
-		ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "! test -e /state/dead"}}},
+		ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "! test -e /tmp/dead"}}},
 	}
 }

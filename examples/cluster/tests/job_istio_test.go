@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 
 	batchv1 "k8s.io/api/batch/v1"
@@ -54,4 +55,19 @@ func TestJobIsKeptBySidecar(t *testing.T) {
 	if seen, _ := n.pod(pod); seen.Status.Phase != corev1.PodRunning || len(n.endsOf(pod, "istio-proxy")) > 0 {
 		t.Errorf("the pod is %s", seen.Status.Phase)
 	}
+}
+
+// With OnFailure the Job counts the restarts of all containers of its pod: with backoffLimit
+// 0 a sidecar that is restarted fails a Job whose application works.
+func TestBackoffLimitCountsSidecar(t *testing.T) {
+	t.Parallel()
+	n := newNamespace(t)
+	job := n.createJob(aPod("counted", exitsOnTERM, restart(corev1.RestartPolicyOnFailure), settings("STARTGATE_QUIT=istio", "STARTGATE_QUIT_ON=success")))
+	pod := n.podOfJob(job)
+	n.waitForLog(pod, "app", "works")
+	n.signal(pod, "istio-proxy", syscall.SIGKILL)
+	if end, reason := n.waitForJob(job); end != batchv1.JobFailed || reason != batchv1.JobReasonBackoffLimitExceeded {
+		t.Errorf("the Job is %s: %s", end, reason)
+	}
+	n.waitUntilGone(pod)
 }

@@ -4,8 +4,11 @@ package markdown
 
 import (
 	"flag"
+	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -74,13 +77,83 @@ func Code(s string) string {
 // without one fails the test.
 func Blocks(t testing.TB, file, language string) []string {
 	t.Helper()
+	found := FindBlocks(t, file, language)
+	if len(found) == 0 {
+		t.Fatalf("%s has no block of %s", file, language)
+	}
+	return found
+}
+
+// FindBlocks is Blocks for a page that may have none.
+func FindBlocks(t testing.TB, file, language string) []string {
+	t.Helper()
 	fence := regexp.MustCompile("(?ms)^( *)```" + language + "\n(.*?)^ *```$")
 	var found []string
 	for _, match := range fence.FindAllStringSubmatch(Read(t, file), -1) {
 		found = append(found, regexp.MustCompile("(?m)^"+match[1]).ReplaceAllString(match[2], ""))
 	}
-	if len(found) == 0 {
-		t.Fatalf("%s has no block of %s", file, language)
-	}
 	return found
+}
+
+// Section returns what is under a heading, up to the next heading of its level or above.
+func Section(t testing.TB, file, heading string) string {
+	t.Helper()
+	level, _, _ := strings.Cut(heading, " ")
+	_, rest, found := strings.Cut(Read(t, file), "\n"+heading+"\n")
+	if !found {
+		t.Fatalf("%s has no %s", file, heading)
+	}
+	next := regexp.MustCompile(fmt.Sprintf(`(?m)^#{1,%d} `, len(level))).FindStringIndex(rest)
+	if next == nil {
+		return rest
+	}
+	return rest[:next[0]]
+}
+
+// Pages returns the files of the project's documentation. root is the repository's.
+func Pages(t testing.TB, root string) []string {
+	t.Helper()
+	var pages []string
+	for _, pattern := range []string{"*.md", "examples/README.md", "examples/*/README.md", "cmd/startgate/tests/README.md"} {
+		found, err := filepath.Glob(filepath.Join(root, pattern))
+		if err != nil || len(found) == 0 {
+			t.Fatalf("no %s in %s: %v", pattern, root, err)
+		}
+		pages = append(pages, found...)
+	}
+	return pages
+}
+
+// prose returns the text of a page without its fenced blocks.
+func prose(t testing.TB, file string) string {
+	t.Helper()
+	return regexp.MustCompile("(?ms)^ *```.*?^ *```$").ReplaceAllString(Read(t, file), "")
+}
+
+// Links returns where the links and pictures of a page lead, except to other sites.
+func Links(t testing.TB, file string) []string {
+	t.Helper()
+	var links []string
+	for _, match := range regexp.MustCompile(`\]\(([^)\s]+)\)`).FindAllStringSubmatch(prose(t, file), -1) {
+		if !strings.Contains(match[1], "://") {
+			links = append(links, match[1])
+		}
+	}
+	return links
+}
+
+// Anchors returns the names of a page's headings, as GitHub makes them.
+func Anchors(t testing.TB, file string) []string {
+	t.Helper()
+	dropped := regexp.MustCompile(`[^\p{L}\p{N} _-]`)
+	var anchors []string
+	for _, match := range regexp.MustCompile(`(?m)^#+ (.+)$`).FindAllStringSubmatch(prose(t, file), -1) {
+		anchor := strings.ReplaceAll(dropped.ReplaceAllString(strings.ToLower(match[1]), ""), " ", "-")
+		name := anchor
+		for n := 1; slices.Contains(anchors, name); n++ {
+			name = fmt.Sprintf("%s-%d", anchor, n)
+		}
+		anchors = append(anchors, name)
+	}
+	return anchors
 }
