@@ -44,6 +44,9 @@ var importCloudSQL = sync.OnceValue(func() error {
 func TestCloudSQLProxy(t *testing.T) {
 	t.Parallel()
 	need(t)
+	if testing.Short() {
+		t.Skip("long")
+	}
 	if err := importCloudSQL(); err != nil {
 		t.Fatal(err)
 	}

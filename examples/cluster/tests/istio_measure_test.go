@@ -68,10 +68,11 @@ func sorted[T int | time.Duration](starts []start, f func(start) T) (all []T) {
 func (m mesh) measure(pod string) start {
 	m.Helper()
 	proxy, app := m.timestamped(pod, "istio-proxy"), m.timestamped(pod, "app")
-	return start{
-		delay: timeOf(m, app, "the application starts").Sub(timeOf(m, proxy, "workers started")).Round(time.Millisecond),
-		warns: strings.Count(proxy, "NOT ready"),
+	delay := timeOf(m, app, "the application starts").Sub(timeOf(m, proxy, "workers started")).Round(time.Millisecond)
+	if delay > 100*time.Millisecond {
+		m.Logf("%s after %v:\n%s\n%s", pod, delay, app, lastLine(proxy, "workers started"))
 	}
+	return start{delay, strings.Count(proxy, "NOT ready")}
 }
 
 func (m mesh) timestamped(pod, container string) string {

@@ -32,6 +32,9 @@ type mesh struct{ incident }
 func newMesh(t *testing.T) mesh {
 	t.Helper()
 	need(t)
+	if testing.Short() {
+		t.Skip("long")
+	}
 	if err := installIstio(); err != nil {
 		t.Fatal(err)
 	}
