@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io/fs"
 	"net"
+	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -155,7 +157,7 @@ func isDeadFileSystem(err error) bool {
 	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE)
 }
 
-func hintRefused(_ context.Context, s waitState) hint {
+func hintRefused(ctx context.Context, s waitState) hint {
 	if s.last.Outcome != wait.Refused {
 		return hint{}
 	}
@@ -165,8 +167,20 @@ func hintRefused(_ context.Context, s waitState) hint {
 		text = "Nothing listens there: is it running? An abstract socket is in its pod's network namespace, and there only while its server runs"
 	case strings.HasPrefix(s.target.Name, "unix://"):
 		text = "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
+	case isElsewhere(s.target) && wait.Redirected(ctx):
+		text = "Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"
 	}
 	return hint{text, anchorRefused}
+}
+
+// isElsewhere reports whether connections to the target leave this machine.
+func isElsewhere(target wait.Target) bool {
+	u, err := url.Parse(target.Name)
+	if err != nil {
+		return false
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "" && !isLocalhost(u.Hostname()) && (err != nil || !addr.IsLoopback())
 }
 
 // hintNotFound says what a program that cannot be found may have been meant to be.
