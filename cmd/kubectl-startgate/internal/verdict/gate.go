@@ -1,0 +1,229 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
+)
+
+// codes are startgate's own exit codes, and what they mean.
+var codes = map[int]string{
+	124: "a target was not ready in time",
+	125: "a mistake in its settings",
+	126: "the program cannot be run",
+	127: "the program does not exist",
+}
+
+// justBegun is how long startgate may wait before that is worth a word.
+const justBegun = 10 * time.Second
+
+// gated is startgate that waits, or has given up.
+func gated(c *Case) *Verdict {
+	for _, container := range append(slices.Clone(c.Inits), c.Apps...) {
+		if v := c.gatedContainer(container); v != nil {
+			return v
+		}
+	}
+	return nil
+}
+
+func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
+	lines := c.Timeline.Of(container.Name, timeline.Gate)
+	ended := c.endedByGate(container)
+	waiting := c.waitingGate(container, lines)
+	switch {
+	case waiting.Known() && c.Now.Sub(first(sinceWaiting(lines)).At) >= justBegun:
+		began := first(sinceWaiting(lines))
+		return &Verdict{
+			Name: Gated, Severity: Problem,
+			Summary: fmt.Sprintf("startgate in %s has waited for %s for %s: %s", container.Name, waiting.Fields["target"],
+				span(c.Now.Sub(began.At)), orUnknown(answerOf(lines))),
+			Evidence: known(began, waiting),
+			Cures:    gateCures(lastHint(lines), c.Name, container.Name),
+		}
+	case ended.Known() && !c.isReady():
+		return &Verdict{
+			Name: Gated, Severity: Problem,
+			Summary:  fmt.Sprintf("startgate in %s ended with code %d, %s: %s", container.Name, ended.Code, codes[ended.Code], gateMessage(ended, lines)),
+			Evidence: known(first(sinceWaiting(lines)), lastOf(lines, "gave_up", "failed"), ended),
+			Cures:    gateCures(lastHint(lines), c.Name, container.Name),
+		}
+	}
+	return nil
+}
+
+// endedByGate returns the last end of a container that startgate caused.
+func (c *Case) endedByGate(container sidecar.Container) Entry {
+	for _, entry := range slices.Backward(c.Timeline.Of(container.Name, timeline.Terminated)) {
+		_, isOurs := codes[entry.Code]
+		isTold := strings.HasPrefix(entry.Fields["message"], "startgate:") || len(c.gateLines(container, "gave_up", "failed")) > 0
+		if isOurs && isTold {
+			return entry
+		}
+	}
+	return Entry{}
+}
+
+// waitingGate returns the last line of a wait that goes on.
+func (c *Case) waitingGate(container sidecar.Container, lines []Entry) Entry {
+	if container.Status != nil && container.Status.State.Running == nil {
+		return Entry{}
+	}
+	var waiting Entry
+	for _, line := range lines {
+		switch {
+		case line.Previous:
+		case slices.Contains([]string{"waiting", "answer_changed", "still_waiting"}, line.Event()):
+			waiting = line
+		case slices.Contains([]string{"starting", "gave_up", "stopped", "failed", "exited", "ready", "released"}, line.Event()):
+			waiting = Entry{}
+		}
+	}
+	return waiting
+}
+
+// sinceWaiting returns the lines of the last wait.
+func sinceWaiting(lines []Entry) []Entry {
+	for i, line := range slices.Backward(lines) {
+		if line.Event() == "waiting" {
+			return lines[i:]
+		}
+	}
+	return nil
+}
+
+func answerOf(lines []Entry) (answer string) {
+	for _, line := range sinceWaiting(lines) {
+		if text := line.Fields["answer"]; text != "" {
+			answer = text
+		}
+	}
+	return answer
+}
+
+func orUnknown(answer string) string {
+	if answer == "" {
+		return "it has had no answer yet"
+	}
+	return answer
+}
+
+func lastHint(lines []Entry) (hint string) {
+	for _, line := range lines {
+		if text := line.Fields["hint"]; text != "" {
+			hint = text
+		}
+		if docs := line.Fields["docs"]; docs != "" && line.Fields["hint"] != "" {
+			hint = line.Fields["hint"] + " (" + docs + ")"
+		}
+	}
+	return hint
+}
+
+func lastOf(lines []Entry, events ...string) (found Entry) {
+	for _, line := range lines {
+		if slices.Contains(events, line.Event()) {
+			found = line
+		}
+	}
+	return found
+}
+
+// gateMessage returns what startgate said last: to the kubelet, or in its log.
+func gateMessage(ended Entry, lines []Entry) string {
+	if message, ok := strings.CutPrefix(ended.Fields["message"], "startgate: "); ok {
+		first, _, _ := strings.Cut(message, "\n")
+		return first
+	}
+	return lastOf(lines, "gave_up", "failed").Text
+}
+
+func gateCures(hint, pod, container string) []cure.Cure {
+	if hint == "" {
+		hint = "See kubectl logs " + pod + " -c " + container + "."
+	}
+	return []cure.Cure{cure.Note("do what startgate's log says", hint)}
+}
+
+// gateLines returns startgate's lines of these events.
+func (c *Case) gateLines(container sidecar.Container, events ...string) (found []Entry) {
+	for _, line := range c.Timeline.Of(container.Name, timeline.Gate) {
+		if slices.Contains(events, line.Event()) {
+			found = append(found, line)
+		}
+	}
+	return found
+}
+
+// gateQuits returns what startgate says of the shutdown of sidecars.
+func (c *Case) gateQuits() (found []Entry) {
+	for _, app := range c.Apps {
+		found = append(found, c.gateLines(app, "quit_rejected", "quit_unanswered", "quit_never_seen", "quit_skipped", "quit_stopped")...)
+	}
+	return found
+}
+
+// probeBudget is a container that the kubelet killed while startgate waited in it.
+func probeBudget(c *Case) *Verdict {
+	for _, app := range c.Apps {
+		lines := c.Timeline.Of(app.Name, timeline.Gate)
+		wait := lastOf(lines, "waiting")
+		if wait.Event() == "" || lastOf(lines, "starting").Event() != "" {
+			continue
+		}
+		for _, killing := range c.Timeline.Of(app.Name, timeline.Killing) {
+			probe := probeOf(killing.Text)
+			if probe == "" {
+				continue
+			}
+			return &Verdict{
+				Name: ProbeBudget, Severity: Problem,
+				Summary:  fmt.Sprintf("the %s of %s killed it while startgate waited for %s: %s", probe, app.Name, wait.Fields["target"], budgetText(app, probe, wait)),
+				Evidence: known(wait, last(c.Timeline.Of(app.Name, timeline.ProbeFailed)), killing, last(c.Timeline.Of(app.Name, timeline.Terminated))),
+				Cures:    []cure.Cure{cure.StartupBudget(c.workload(), app.Name, c.appSpec(app), timeoutOf(wait))},
+			}
+		}
+	}
+	return nil
+}
+
+func probeOf(text string) string {
+	switch {
+	case strings.Contains(text, "failed startup probe"):
+		return "startupProbe"
+	case strings.Contains(text, "failed liveness probe"):
+		return "livenessProbe"
+	}
+	return ""
+}
+
+func budgetText(app sidecar.Container, probe string, wait Entry) string {
+	budget := "its budget is smaller than"
+	if app.Spec != nil {
+		spec := app.Spec.StartupProbe
+		if probe == "livenessProbe" {
+			spec = app.Spec.LivenessProbe
+		}
+		if spec != nil {
+			budget = "it allows " + span(cure.Budget(spec)) + ", and"
+		}
+	}
+	return fmt.Sprintf("%s startgate may wait for %s", budget, span(timeoutOf(wait)))
+}
+
+// timeoutOf returns STARTGATE_TIMEOUT as the log has it.
+func timeoutOf(wait Entry) time.Duration {
+	if d, err := time.ParseDuration(wait.Fields["timeout"]); err == nil {
+		return d
+	}
+	if s, err := strconv.ParseFloat(wait.Fields["timeout_seconds"], 64); err == nil {
+		return time.Duration(s * float64(time.Second))
+	}
+	return cure.DefaultTimeout
+}

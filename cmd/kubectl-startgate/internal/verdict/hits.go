@@ -1,0 +1,98 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
+)
+
+// hit is a failed connection of an application, and what its sidecar did then.
+type hit struct {
+	Entry
+	app     sidecar.Container
+	sidecar Sidecar
+	phase   phase
+	// outside says why the connection did not go through the sidecar.
+	outside string
+}
+
+// hits returns the failed connections of these kinds, of all applications.
+func (c *Case) hits(kinds ...timeline.Kind) (found []hit) {
+	for _, app := range c.Apps {
+		for _, entry := range c.failures(app, kinds...) {
+			found = append(found, c.hit(app, entry))
+		}
+	}
+	return found
+}
+
+func (c *Case) hit(app sidecar.Container, entry Entry) hit {
+	h := hit{Entry: entry, app: app}
+	related := c.related(entry.Target)
+	if len(related) == 0 {
+		h.outside = "no sidecar of this pod serves " + entry.Target
+		return h
+	}
+	h.sidecar = related[0]
+	if h.sidecar.Kind.Mesh {
+		h.outside = c.excluded(app, entry.Target)
+	}
+	h.phase = h.sidecar.phaseAt(entry)
+	return h
+}
+
+// in returns the hits of a phase that went through the sidecar.
+func in(hits []hit, phases ...phase) (found []hit) {
+	for _, h := range hits {
+		if h.outside == "" && slices.Contains(phases, h.phase) {
+			found = append(found, h)
+		}
+	}
+	return found
+}
+
+// of returns the hits of one sidecar.
+func of(hits []hit, s Sidecar) []hit {
+	return slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return h.sidecar.Name != s.Name })
+}
+
+// shown returns some entries of the hits, not too many for a reader.
+func shown(hits []hit) (entries []Entry) {
+	for i, h := range hits {
+		if i < 3 || i == len(hits)-1 {
+			entries = append(entries, h.Entry)
+		}
+	}
+	return entries
+}
+
+// survived reports whether an application tried again by itself until the sidecar was ready: it says so or fails
+// more than once in one run, was never restarted, and the pod is ready.
+func (c *Case) survived(hits []hit) bool {
+	if !c.isReady() {
+		return false
+	}
+	tries, says := map[string]int{}, false
+	for _, h := range hits {
+		if restarts(h.app) > 0 || h.Previous {
+			return false
+		}
+		tries[h.app.Name]++
+		says = says || saysRetry(h.Text)
+	}
+	for _, n := range tries {
+		if n < 2 && !says {
+			return false
+		}
+	}
+	return true
+}
+
+// saysRetry reports whether a line tells that the program will try again.
+func saysRetry(text string) bool {
+	text = strings.ToLower(text)
+	return slices.ContainsFunc([]string{"retry", "retries", "attempt", "reconnect", "try again", "trying again", "backoff", "back off", "next try"},
+		func(word string) bool { return strings.Contains(text, word) })
+}

@@ -1,0 +1,197 @@
+package verdict
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
+)
+
+// Sidecar is a sidecar of the pod, with the runs of it that are known: the current one, and the
+// one before it.
+type Sidecar struct {
+	sidecar.Container
+	Runs []Run
+}
+
+// Run is one run of a sidecar. What is not known has no time.
+type Run struct {
+	Started  Entry
+	NotReady Entry // the last sign that it was not ready yet
+	Ready    Entry // the first sign that it was ready, which may come late
+	Ended    Entry
+	// Inferred says that nothing tells of its readiness, except that the signs of the contrary end.
+	Inferred bool
+	// Loose says that only the pod's condition tells of its readiness, which waits for all containers.
+	Loose bool
+}
+
+func newSidecar(t *timeline.Timeline, c sidecar.Container, pod *corev1.Pod) Sidecar {
+	s := Sidecar{Container: c}
+	for _, previous := range []bool{true, false} {
+		run, known := newRun(t, s, previous, pod)
+		if known || !previous {
+			s.Runs = append(s.Runs, run)
+		}
+	}
+	return s
+}
+
+func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (run Run, known bool) {
+	of := func(kinds ...timeline.Kind) (found []Entry) {
+		for _, entry := range t.Of(s.Name, kinds...) {
+			if entry.Source == "event" || entry.Previous == previous {
+				found = append(found, entry)
+			}
+		}
+		return found
+	}
+	for _, entry := range of(timeline.Started) {
+		if entry.Source != "event" || pod == nil && !previous {
+			run.Started = entry
+			break
+		}
+	}
+	run.Ended = first(of(timeline.Terminated))
+	run.Ready = first(of(timeline.SidecarReady))
+	signs := of(timeline.SidecarNot, timeline.ProbeFailed)
+	if !run.Ready.Known() && !previous {
+		run.readyByStatus(t, s, pod)
+	}
+	for _, sign := range signs {
+		isOurs := !run.Started.Known() || !sign.Before(run.Started)
+		isEarly := !run.Ready.Known() || sign.Before(run.Ready)
+		isBeforeEnd := !run.Ended.Known() || !run.Ended.Before(sign)
+		if sign.Known() && isOurs && isEarly && isBeforeEnd && isReadiness(sign) && !isDraining(sign) {
+			run.NotReady = sign
+		}
+	}
+	if !run.Ready.Known() && !previous && pod == nil {
+		run.infer(t)
+	}
+	return run, run.Started.Known() || run.Ended.Known() || run.Ready.Known()
+}
+
+// readyByStatus takes the readiness from the pod's status.
+func (r *Run) readyByStatus(t *timeline.Timeline, s Sidecar, pod *corev1.Pod) {
+	if pod == nil || s.Status == nil || !s.Status.Ready || s.Spec.ReadinessProbe == nil && s.Spec.StartupProbe == nil {
+		return // without a probe the kubelet calls a container ready when it runs
+	}
+	for _, entry := range t.Of("", timeline.PodReady) {
+		r.Ready, r.Loose = entry, true
+	}
+}
+
+// quiet is how long nothing must tell of a sidecar that is not ready, until it is taken for ready: more than
+// the period of its probes, as all injectors set them.
+const quiet = 20 * time.Second
+
+// infer takes a sidecar for ready when its probes no longer fail, and other things are still told.
+func (r *Run) infer(t *timeline.Timeline) {
+	if r.NotReady.Known() && t.End().Sub(r.NotReady.At) > quiet {
+		r.Ready, r.Inferred = r.NotReady, true
+		r.Ready.At, r.Ready.Resolution = r.NotReady.At.Add(r.NotReady.Resolution), quiet
+		r.Ready.Text = "no sign after this that it is not ready"
+	}
+}
+
+// isReadiness reports whether a sign is about readiness or startup. A liveness probe that fails is another matter.
+func isReadiness(sign Entry) bool {
+	return sign.Kind != timeline.ProbeFailed || !strings.Contains(sign.Text, "Liveness")
+}
+
+// isDraining reports whether a sign comes from a sidecar that is being shut down.
+func isDraining(sign Entry) bool { return strings.Contains(sign.Text, "DRAINING") }
+
+func first(entries []Entry) Entry {
+	if len(entries) == 0 {
+		return Entry{}
+	}
+	return entries[0]
+}
+
+func last(entries []Entry) Entry {
+	if len(entries) == 0 {
+		return Entry{}
+	}
+	return entries[len(entries)-1]
+}
+
+// Current returns the last run.
+func (s Sidecar) Current() Run { return s.Runs[len(s.Runs)-1] }
+
+// isRunning reports whether the sidecar runs now.
+func (s Sidecar) isRunning() bool { return s.Status != nil && s.Status.State.Running != nil }
+
+// hasHook reports whether the kubelet waits for a hook of it before it starts the next container.
+func (s Sidecar) hasHook() bool {
+	return s.Spec != nil && s.Spec.Lifecycle != nil && s.Spec.Lifecycle.PostStart != nil
+}
+
+// phase is what a sidecar did at some time.
+type phase int
+
+const (
+	unclear    phase = iota
+	starting         // not ready yet, for the first time
+	up               // ready
+	restarting       // not ready yet, after a restart
+	gone             // ended, and not started again
+)
+
+// phaseAt says what the sidecar did when an entry happened.
+func (s Sidecar) phaseAt(entry Entry) phase {
+	for i, run := range s.Runs {
+		now := restarting
+		if isFirst := i == 0 && restarts(s.Container) < len(s.Runs); isFirst {
+			now = starting
+		}
+		switch p := run.phaseAt(entry); p {
+		case starting:
+			return now
+		case gone:
+			continue
+		default:
+			return p
+		}
+	}
+	return gone
+}
+
+// phaseAt is starting, up, gone or unclear.
+func (r Run) phaseAt(entry Entry) phase {
+	isBefore := entry.Before(r.Started) || entry.Before(r.NotReady)
+	switch {
+	case isBefore:
+		return starting
+	case r.Ended.Known() && r.Ended.Before(entry):
+		return gone
+	case !r.Ready.Known():
+		return starting
+	case r.Loose && entry.Before(r.Ready):
+		return unclear // the sidecar may have been ready long before the pod was
+	case entry.Before(r.Ready):
+		return starting
+	case r.Ready.Before(entry) && !r.Ended.Known(), r.Ready.Before(entry) && entry.Before(r.Ended):
+		return up
+	}
+	return unclear
+}
+
+// related returns the sidecars that a connection to the target goes through: those in the pod itself for a
+// loopback address, else the mesh's.
+func (c *Case) related(target string) (found []Sidecar) {
+	for _, s := range c.Sidecars {
+		if s.Kind.Mesh != timeline.IsLoopback(target) || target == "" {
+			found = append(found, s)
+		}
+	}
+	if target == "" && slices.ContainsFunc(found, func(s Sidecar) bool { return s.Kind.Mesh }) {
+		found = slices.DeleteFunc(found, func(s Sidecar) bool { return !s.Kind.Mesh })
+	}
+	return found
+}
