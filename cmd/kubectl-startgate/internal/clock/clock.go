@@ -33,7 +33,7 @@ const runtime = time.Nanosecond
 // Pass takes note of a line whose time matters only if one without a time follows. Most lines are
 // such, and looking for their times takes long.
 func (c *Clock) Pass(line evidence.Line) {
-	if !isContinuation(line.Text) && (!line.At.IsZero() || strings.Count(line.Text, ":") > 1 || epoch.MatchString(line.Text)) {
+	if !IsContinuation(line.Text) && (!line.At.IsZero() || strings.Count(line.Text, ":") > 1 || epoch.MatchString(line.Text)) {
 		c.passed = line
 	}
 }
@@ -50,7 +50,7 @@ func (c *Clock) Last() Time {
 // Of returns the time of the line, or of what it tells of in the place of the line from place on.
 func (c *Clock) Of(line evidence.Line, place int) Time {
 	c.Last()
-	if isContinuation(line.Text) && c.last.Known() && (line.At.IsZero() || line.At.Sub(c.last.At) < late) {
+	if IsContinuation(line.Text) && c.last.Known() && (line.At.IsZero() || line.At.Sub(c.last.At) < late) {
 		return c.last
 	}
 	t := c.inline(line, place)
@@ -85,7 +85,15 @@ func (c *Clock) inline(line evidence.Line, place int) Time {
 	if !line.At.IsZero() && own.at.Sub(line.At) > late {
 		return Time{} // nothing is logged before it happens: the program's clock is wrong
 	}
-	return Time{own.at, own.resolution}
+	return Time{own.at, c.finer(own, line.At)}
+}
+
+// finer returns how exactly a time in a line is known: it happened before the runtime got the line.
+func (c *Clock) finer(own stamp, got time.Time) time.Duration {
+	if late := got.Sub(own.at); !got.IsZero() && late > 0 && late < own.resolution {
+		return late
+	}
+	return own.resolution
 }
 
 // learn finds out the zone of a log by the first line that the runtime got at once.
@@ -100,8 +108,8 @@ func (c *Clock) learn(inline, got time.Time) {
 	}
 }
 
-// isContinuation reports whether a line belongs to the one before it, as in a stack trace.
-func isContinuation(text string) bool {
+// IsContinuation reports whether a line belongs to the one before it, as in a stack trace.
+func IsContinuation(text string) bool {
 	if text == "" {
 		return false
 	}

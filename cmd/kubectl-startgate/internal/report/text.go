@@ -92,8 +92,13 @@ func ordered(entries []Entry) []Entry {
 			return a.Time.Compare(*b.Time)
 		}
 	})
-	return slices.CompactFunc(entries, func(a, b Entry) bool { return a.Container == b.Container && a.Text == b.Text && a.Time != nil && b.Time != nil && a.Time.Equal(*b.Time) })
+	return slices.CompactFunc(entries, func(a, b Entry) bool {
+		return a.Container == b.Container && a.Text == b.Text && a.Time != nil && b.Time != nil && a.Time.Equal(*b.Time)
+	})
 }
+
+// longest is how much of a line is shown.
+const longest = 160
 
 func entryText(e Entry) string {
 	text := e.Text
@@ -105,6 +110,9 @@ func entryText(e Entry) string {
 	}
 	if text == "" {
 		text = string(e.Kind)
+	}
+	if cut := []rune(text); len(cut) > longest {
+		return string(cut[:longest]) + "…"
 	}
 	return text
 }
@@ -140,12 +148,10 @@ func upperFirst(s string) string { return strings.ToUpper(s[:1]) + s[1:] }
 
 func sureText(w io.Writer, v Verdict, colors Colors) {
 	if v.Sure {
-		if v.Severity != "healthy" {
-			fmt.Fprintf(w, "\n%s the order of these times is certain\n", colors.paint(bold, "Sure:"))
-		}
+		fmt.Fprintf(w, "\n%s certain\n", colors.paint(bold, "How sure:"))
 		return
 	}
-	label := "Not certain, because"
+	label := "How sure: likely, but"
 	if v.Severity == "undecided" {
 		label = "What is missing"
 	}
@@ -185,4 +191,6 @@ func Markdown(w io.Writer, pod Pod) {
 }
 
 // cell writes a text that no sign of ends a cell of a table.
-func cell(text string) string { return "`" + strings.NewReplacer("`", "'", "|", `\|`, "\n", " ").Replace(text) + "`" }
+func cell(text string) string {
+	return "`" + strings.NewReplacer("`", "'", "|", `\|`, "\n", " ").Replace(text) + "`"
+}

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -93,10 +94,10 @@ func head(path string) ([]byte, error) {
 	return head[:n], err
 }
 
-func isManifest(head string) bool {
-	return strings.Contains(head, "apiVersion:") || strings.Contains(head, `"apiVersion": "v1"`) || strings.Contains(head, `"apiVersion":"v1"`) && !strings.Contains(head, `"jsonPayload"`) ||
-		strings.Contains(head, `"kind": "PodList"`) || strings.Contains(head, `"kind": "EventList"`)
-}
+// manifest is how an object of Kubernetes begins, as YAML or as JSON.
+var manifest = regexp.MustCompile(`(?m)^apiVersion: |^\s*\{\s*"(apiVersion|kind|items)"`)
+
+func isManifest(head string) bool { return manifest.MatchString(head) }
 
 // lazily reads a log again each time, so that it may be longer than memory. keep chooses lines of the file, and
 // returns them without what is not theirs.

@@ -1,6 +1,7 @@
 package timeline
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/clock"
@@ -22,8 +23,9 @@ type reader struct {
 	kind  *sidecar.Kind
 	clock clock.Clock
 	kept  map[Kind][]Entry
-	bytes int
+	last  Kind // of the entry that was kept last
 	stats LogStats
+	open  bool // the line before tells of a failure, which may go on
 }
 
 // LogStats is what is known of a whole log.
@@ -31,7 +33,6 @@ type LogStats struct {
 	Container   string
 	Previous    bool
 	Lines       int
-	Bytes       int
 	First, Last Entry
 	Untimed     bool // neither the runtime nor the program wrote times
 }
@@ -60,9 +61,12 @@ func (r *reader) read(line evidence.Line) {
 		return
 	}
 	r.stats.Lines++
-	r.stats.Bytes += len(line.Text)
+	if r.isSameFailure(line.Text) {
+		return
+	}
 	entry, place := r.classify(line.Text)
 	isFirst := entry.Kind != Gate && !r.stats.First.Known() // startgate's lines are not the application's first
+	r.open = isFailure(entry.Kind)
 	if entry.Kind == "" && !isFirst {
 		r.clock.Pass(line)
 		return
@@ -75,6 +79,23 @@ func (r *reader) read(line evidence.Line) {
 		r.stats.First = entry
 		r.stats.First.Kind, r.stats.First.Text = FirstLine, shorten(line.Text)
 	}
+}
+
+// isSameFailure reports whether a line goes on with the failure in the line before, as a stack trace does. Such a
+// line may name the address that the first does not.
+func (r *reader) isSameFailure(text string) bool {
+	if !r.open || !clock.IsContinuation(text) {
+		return false
+	}
+	kept := r.kept[r.last]
+	if last := &kept[len(kept)-1]; last.Target == "" {
+		last.Target = findTarget(text)
+	}
+	return true
+}
+
+func isFailure(kind Kind) bool {
+	return slices.Contains([]Kind{Refused, Reset, TimedOut, Unresolved}, kind)
 }
 
 func (r *reader) stamp(entry Entry, when clock.Time) Entry {
@@ -95,7 +116,7 @@ func (r *reader) classify(text string) (Entry, int) {
 	if !ok {
 		return Entry{}, len(text)
 	}
-	return Entry{Kind: kind, Text: shorten(text), Target: findTarget(text)}, place
+	return Entry{Kind: kind, Text: excerpt(text, place), Target: findTarget(text)}, place
 }
 
 func (r *reader) classifySidecar(text string) (Entry, int) {
@@ -117,7 +138,26 @@ func (r *reader) keep(entry Entry) {
 	if len(kept) >= keepFirst+keepLast {
 		kept = append(kept[:keepFirst], kept[keepFirst+1:]...)
 	}
-	r.kept[entry.Kind] = append(kept, entry)
+	r.kept[entry.Kind], r.last = append(kept, entry), entry.Kind
+}
+
+// excerpt keeps the part of a long line around a place, where the error is.
+func excerpt(text string, place int) string {
+	const before, after = 100, 60
+	text = strings.TrimRight(text, " \t\r")
+	begin, end := 0, len(text)
+	if end <= before+after {
+		return strings.TrimSpace(text)
+	}
+	dots := ""
+	if place > before {
+		begin, dots = place-before, "…"
+	}
+	tail := ""
+	if place+after < end {
+		end, tail = place+after, "…"
+	}
+	return dots + strings.ToValidUTF8(strings.TrimSpace(text[begin:end]), "") + tail
 }
 
 // shorten keeps a line readable.

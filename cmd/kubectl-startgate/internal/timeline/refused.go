@@ -41,23 +41,23 @@ func findFailure(text string) (kind Kind, place int, ok bool) {
 
 // targets find the address in an error, each as a language or client writes it.
 var targets = []*regexp.Regexp{
-	regexp.MustCompile(`dial (?:tcp|udp)[46]? (\[[^\]]+\]|[^\s:\[]+):(\d+)`),                             // Go
-	regexp.MustCompile(`(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT) ([\w.\-:]+):(\d+)`),                        // Node
-	regexp.MustCompile(`onnection refused: (?:[\w.\-]*/)?([\w.\-]+):(\d+)`),                              // Netty
-	regexp.MustCompile(`onnection to ([\w.\-]+):(\d+) refused`),                                          // JDBC
-	regexp.MustCompile(`onnect to (\[[^\]]+\]|[\w.\-]+):(\d+)`),                                          // Apache's client
-	regexp.MustCompile(`server at "([^"]+)"(?: \([^)]*\))?, port (\d+)`),                                 // psql
+	regexp.MustCompile(`dial (?:tcp|udp)[46]? (\[[^\]]+\]|[^\s:\[]+):(\d+)`),                              // Go
+	regexp.MustCompile(`(?:ECONNREFUSED|ECONNRESET|ETIMEDOUT) ([\w.\-:]+):(\d+)`),                         // Node
+	regexp.MustCompile(`onnection refused: (?:[\w.\-]*/)?([\w.\-]+):(\d+)`),                               // Netty
+	regexp.MustCompile(`onnection to ([\w.\-]+):(\d+) refused`),                                           // JDBC
+	regexp.MustCompile(`onnect to (\[[^\]]+\]|[\w.\-]+):(\d+)`),                                           // Apache's client
+	regexp.MustCompile(`server at "([^"]+)"(?: \([^)]*\))?, port (\d+)`),                                  // psql
 	regexp.MustCompile(`on host "([^"]+)"(?: \([^)]*\))? and accepting TCP/IP connections on port (\d+)`), // psql before 14
-	regexp.MustCompile(`to Redis at ([\w.\-]+):(\d+)`),                                                   // redis-cli
-	regexp.MustCompile(`Error (?:\d+ )?connecting to ([\w.\-]+):(\d+)`),                                  // redis-py
-	regexp.MustCompile(`host='([^']+)', port=(\d+)`),                                                     // Python's requests
-	regexp.MustCompile(`connect\(2\) for "?([^"\s]+)"? port (\d+)`),                                      // Ruby
-	regexp.MustCompile(`TCP connection to ([\w.\-]+):(\d+)`),                                             // Ruby's net/http
-	regexp.MustCompile(`tcp://([\w.\-]+):(\d+)`),                                                         // PHP's streams
-	regexp.MustCompile(`to connect to ([\w.\-]+) port (\d+)`),                                            // curl
-	regexp.MustCompile(`server on '([^':]+)(?::(\d+))?'`),                                                // MySQL's clients
-	regexp.MustCompile(`\((?:\[::ffff:)?([\w.\-]+)\]?:(\d+)\)`),                                          // .NET
-	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                      // Rust's hyper
+	regexp.MustCompile(`to Redis at ([\w.\-]+):(\d+)`),                                                    // redis-cli
+	regexp.MustCompile(`Error (?:\d+ )?connecting to ([\w.\-]+):(\d+)`),                                   // redis-py
+	regexp.MustCompile(`host='([^']+)', port=(\d+)`),                                                      // Python's requests
+	regexp.MustCompile(`connect\(2\) for "?([^"\s]+)"? port (\d+)`),                                       // Ruby
+	regexp.MustCompile(`TCP connection to ([\w.\-]+):(\d+)`),                                              // Ruby's net/http
+	regexp.MustCompile(`tcp://([\w.\-]+):(\d+)`),                                                          // PHP's streams
+	regexp.MustCompile(`to connect to ([\w.\-]+) port (\d+)`),                                             // curl
+	regexp.MustCompile(`server on '([^':]+)(?::(\d+))?'`),                                                 // MySQL's clients
+	regexp.MustCompile(`\((?:\[::ffff:)?([\w.\-]+)\]?:(\d+)\)`),                                           // .NET
+	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                       // Rust's hyper
 	regexp.MustCompile(`(?:https?|redis|postgres(?:ql)?|mysql|amqp)://(?:[^@/\s]*@)?([\w.\-]+|\[[^\]]+\])(?::(\d+))?`),
 	regexp.MustCompile(`(?:lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
 }

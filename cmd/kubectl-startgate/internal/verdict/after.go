@@ -13,7 +13,7 @@ func refusedAfter(c *Case) *Verdict {
 	hits := c.hits(timeline.Refused)
 	late := in(hits, up)
 	if len(late) == 0 {
-		late = pastProxy(hits)
+		late = c.pastProxy(hits)
 	}
 	if len(late) == 0 {
 		return nil
@@ -50,12 +50,22 @@ func orThere(target string) string {
 	return target
 }
 
-// pastProxy returns the refused connections that did not go through a sidecar.
-func pastProxy(hits []hit) (found []hit) {
+// pastProxy returns the refused connections that did not go through a sidecar. Those that an application got over
+// before the pod was ready are left out: they are of a start, as when a program asks its neighbour until it listens.
+func (c *Case) pastProxy(hits []hit) (found []hit) {
+	ready := first(c.Timeline.Of("", timeline.PodReady))
+	var early []hit
 	for _, h := range hits {
-		if h.outside != "" && !saysRetry(h.Text) {
+		switch {
+		case h.outside == "":
+		case h.Before(ready):
+			early = append(early, h)
+		default:
 			found = append(found, h)
 		}
+	}
+	if len(early) > 0 && !c.survived(early) {
+		return append(early, found...)
 	}
 	return found
 }
@@ -67,6 +77,9 @@ func proxyRestarted(c *Case) *Verdict {
 		return nil
 	}
 	h := hits[0]
+	if !c.wasReady(h.sidecar) && restarts(h.sidecar.Container) > 0 && !h.sidecar.Status.Ready {
+		return nil // it has never come up
+	}
 	ended := h.sidecar.Runs[0].Ended
 	v := &Verdict{
 		Name: ProxyRestarted, Severity: Problem,

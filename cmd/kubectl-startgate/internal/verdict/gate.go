@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -52,7 +53,7 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 			Name: Gated, Severity: Problem,
 			Summary:  fmt.Sprintf("startgate in %s ended with code %d, %s: %s", container.Name, ended.Code, codes[ended.Code], gateMessage(ended, lines)),
 			Evidence: known(first(sinceWaiting(lines)), lastOf(lines, "gave_up", "failed"), ended),
-			Cures:    gateCures(lastHint(lines), c.Name, container.Name),
+			Cures:    gateCures(cmp.Or(lastHint(lines), hintIn(ended)), c.Name, container.Name),
 		}
 	}
 	return nil
@@ -142,6 +143,16 @@ func gateMessage(ended Entry, lines []Entry) string {
 		return first
 	}
 	return lastOf(lines, "gave_up", "failed").Text
+}
+
+// hintIn returns the lines of a termination message after the first: the hint, and where to read on.
+func hintIn(ended Entry) string {
+	message, isOurs := strings.CutPrefix(ended.Fields["message"], "startgate: ")
+	_, hint, _ := strings.Cut(message, "\n")
+	if !isOurs {
+		return ""
+	}
+	return strings.ReplaceAll(strings.TrimSpace(hint), "\n", " ")
 }
 
 func gateCures(hint, pod, container string) []cure.Cure {

@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
@@ -24,7 +25,7 @@ func healthy(c *Case) *Verdict {
 }
 
 func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
-	v := &Verdict{Name: Healthy}
+	v := &Verdict{Name: Healthy, Doubts: c.Timeline.Gaps}
 	first := c.firstSign(app)
 	ready := s.Current().Ready
 	early := in(c.hits(timeline.Refused, timeline.Unresolved, timeline.TimedOut), starting)
@@ -33,7 +34,7 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 	switch {
 	case len(early) > 0:
 		v.Summary = fmt.Sprintf("%s failed %s before %s was ready, tried again by itself, and has worked since", app.Name, times(len(early)), s.Name)
-		v.Doubts = []string{"it lives through the race; nothing prevents it"}
+		v.Doubts = append(v.Doubts, "it lives through the race; nothing prevents it")
 		v.Cures = c.orderCures(app, s)
 	case ready.Before(first):
 		v.Summary = fmt.Sprintf("%s was ready %s before %s's first line", s.Name, span(first.At.Sub(ready.At)), app.Name)
@@ -62,7 +63,8 @@ func (c *Case) doubts() (missing []string) {
 	if c.Pod == nil {
 		missing = append(missing, "the pod's status: it is gone, and only logs and events are left")
 	} else if !c.isReady() && !c.isOver() {
-		missing = append(missing, "the pod is not ready, and nothing that is known says why")
+		missing = append(missing, "why the pod is not ready")
+		missing = append(missing, c.unfinished()...)
 	}
 	for _, app := range c.Apps {
 		missing = append(missing, c.doubtsOf(app)...)
@@ -73,6 +75,21 @@ func (c *Case) doubts() (missing []string) {
 		}
 	}
 	return append(missing, c.unclear()...)
+}
+
+// unfinished says what keeps the pod in its init containers.
+func (c *Case) unfinished() (missing []string) {
+	for _, init := range c.Inits {
+		if init.Status == nil || init.Status.State.Terminated != nil {
+			continue
+		}
+		text := "the init container " + init.Name + " has not ended"
+		if failed := last(c.failures(init, timeline.Refused, timeline.Reset, timeline.Unresolved, timeline.TimedOut)); failed.Known() {
+			text += ", and nothing shows that a sidecar is what it waits for: " + failed.Text
+		}
+		missing = append(missing, text)
+	}
+	return missing
 }
 
 // isOver reports whether the pod has done its work.
@@ -116,7 +133,7 @@ func (c *Case) hasPrevious(app sidecar.Container) bool {
 func (c *Case) unclear() (missing []string) {
 	if hits := in(c.hits(timeline.Refused), unclear); len(hits) > 0 {
 		h := hits[0]
-		why := "both are known only to the second"
+		why := "the two times are closer than they are known"
 		if h.sidecar.Current().Loose {
 			why = "only the pod's condition tells of that, and it waits for all containers"
 		}
@@ -132,7 +149,7 @@ func cannotTell(c *Case) *Verdict {
 	if len(v.Doubts) > 0 {
 		v.Summary = "missing: " + v.Doubts[0]
 	}
-	for _, app := range c.Apps {
+	for _, app := range append(slices.Clone(c.Inits), c.Apps...) {
 		refused := c.Timeline.Of(app.Name, timeline.Refused)
 		v.Evidence = append(v.Evidence, known(first(refused))...)
 	}

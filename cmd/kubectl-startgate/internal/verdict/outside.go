@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
@@ -14,10 +15,10 @@ func outsideMesh(c *Case) *Verdict {
 		return nil
 	}
 	v := &Verdict{Name: name, Summary: what + ": there is no sidecar for which a gate could wait"}
-	for _, app := range c.Apps {
-		if name == ProxyUser {
-			v.Summary = fmt.Sprintf("%s, so its traffic does not go through the sidecar, ready or not", what)
-		}
+	if name == ProxyUser {
+		v.Summary = fmt.Sprintf("%s, so its traffic does not go through the sidecar, ready or not", what)
+	}
+	for _, app := range append(slices.Clone(c.Inits), c.Apps...) {
 		if refused := c.failures(app, timeline.Refused); len(refused) > 0 {
 			v.Severity = Problem
 			v.Summary += fmt.Sprintf("; %s was refused %s by the server itself", app.Name, times(len(refused)))

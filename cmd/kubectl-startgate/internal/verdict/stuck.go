@@ -55,8 +55,13 @@ func (c *Case) isRedirected(init sidecar.Container) bool {
 	return c.annotation("ambient.istio.io/redirection") == "" && strings.Contains(c.annotation("sidecar.istio.io/interceptionMode"), "REDIRECT") && c.annotation("k8s.v1.cni.cncf.io/networks") != ""
 }
 
+// jobDone is a Job that has done its work, and is kept. One that has failed has failed for a reason, which comes first.
+func jobDone(c *Case) *Verdict { return c.jobKept(func(code int) bool { return code == 0 }) }
+
+func jobFailed(c *Case) *Verdict { return c.jobKept(func(code int) bool { return code != 0 }) }
+
 // jobKept is an application that has ended for good, and a sidecar that has not.
-func jobKept(c *Case) *Verdict {
+func (c *Case) jobKept(isCode func(int) bool) *Verdict {
 	if c.Pod == nil || c.Pod.Spec.RestartPolicy == corev1.RestartPolicyAlways || len(c.Apps) == 0 {
 		return nil
 	}
@@ -72,6 +77,9 @@ func jobKept(c *Case) *Verdict {
 			continue
 		}
 		end := last(ended)
+		if !isCode(end.Code) {
+			continue
+		}
 		return &Verdict{
 			Name: JobKept, Severity: Problem,
 			Summary:  fmt.Sprintf("%s %s at %s and %s has kept the pod since: for %s", end.Container, end.Text, clockOf(end), s.Name, span(c.Now.Sub(end.At))),
@@ -131,6 +139,7 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 	ended := last(c.Timeline.Of(s.Name, timeline.Terminated))
 	sign := last(c.Timeline.Of(s.Name, timeline.SidecarNot))
 	probe := last(c.Timeline.Of(s.Name, timeline.ProbeFailed))
+	blocked := last(c.Timeline.Of("", timeline.OtherEvent))
 	evidence := known(s.Runs[0].Started, waiting, ended, sign, probe)
 	switch {
 	case strings.Contains(waiting.Text, "Image"):
@@ -139,6 +148,8 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 		return "it is killed because its memory limit is too low (OOMKilled)", evidence
 	case strings.HasPrefix(waiting.Text, "CreateContainer"), strings.HasPrefix(waiting.Text, "RunContainerError"):
 		return waiting.Text, evidence
+	case blocked.Known() && !s.Runs[0].Started.Known():
+		return blocked.Text, append(evidence, blocked)
 	case sign.Text != "":
 		return meaningOf(sign.Text), evidence
 	case strings.HasPrefix(waiting.Text, "CrashLoopBackOff"), ended.Known():
@@ -163,5 +174,6 @@ func meaningOf(text string) string {
 
 // IsKept reports whether a pod's status shows that its sidecar keeps it.
 func IsKept(pod *corev1.Pod) bool {
-	return jobKept(NewCase(&evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod}, time.Time{})) != nil
+	c := NewCase(&evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod}, time.Time{})
+	return c.jobKept(func(int) bool { return true }) != nil
 }

@@ -62,7 +62,7 @@ var checks = []check{
 	initDeadlock,
 	probeBudget,
 	gated,
-	jobKept,
+	jobDone,
 	holdRanOut,
 	nativeWithoutProbe,
 	proxyRestarted,
@@ -71,6 +71,7 @@ var checks = []check{
 	shutdownRace,
 	dnsBeforeProxy,
 	neverReady,
+	jobFailed,
 }
 
 // Decide returns the verdict of a pod, and after it those of other problems that it has too.
