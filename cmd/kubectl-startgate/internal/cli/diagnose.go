@@ -53,7 +53,7 @@ func newDiagnose(o *options) *cobra.Command {
 	flags.StringVar(&d.save, "save", "", "write what --from reads into this folder")
 	flags.StringVar(&d.at, "at", "", "look at the pod as it was at this time, such as 2026-11-22T10:42:00Z")
 	flags.DurationVar(&d.limits.Since, "since", 0, "read only log lines that are not older than this")
-	flags.StringVarP(&d.limits.Container, "container", "c", "", "read the log of this container only")
+	flags.StringVarP(&d.limits.Container, "container", "c", "", "of the applications, look at this one only")
 	flags.IntVar(&d.maxPods, "max-pods", 10, "look at no more pods than this; those with most restarts first")
 	flags.BoolVar(&d.role, "print-role", false, "print the ClusterRole of all that is read, and end")
 	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(outputs, cobra.ShellCompDirectiveNoFileComp))
@@ -121,7 +121,9 @@ func (d *diagnose) fromFiles(_ context.Context, args []string) ([]*evidence.Evid
 	for _, name := range store.Names() {
 		_, pod, _ := strings.Cut(name, "/")
 		if len(args) == 0 || strings.TrimPrefix(args[0], "pod/") == pod || args[0] == name {
-			all = append(all, store.Evidence(name))
+			e := store.Evidence(name)
+			e.Only = d.limits.Container
+			all = append(all, e)
 		}
 	}
 	if len(all) == 0 {

@@ -95,3 +95,12 @@ func writeFixture(t *testing.T, path string, archive *txtar.Archive) {
 		t.Fatal(err)
 	}
 }
+
+func unpackFixture(t testing.TB, name string) string {
+	t.Helper()
+	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return unpack(t, archive)
+}

@@ -15,6 +15,16 @@ type Cure struct {
 	Title string
 	Text  string // what it does, and its price
 	Patch *Patch
+	// By is the command that prints the patch, if that is too long for a command itself.
+	By string
+}
+
+// Command returns the command that applies or prints the patch, or nothing if there is none.
+func (c Cure) Command() string {
+	if c.Patch == nil || c.By != "" {
+		return c.By
+	}
+	return c.Patch.command()
 }
 
 // Note is a cure without a patch.
@@ -109,8 +119,8 @@ func (p *Patch) Kustomize() string {
 // longest is the longest patch that is shown as a command.
 const longest = 400
 
-// Command returns the command that applies the patch, or nothing if none can.
-func (p *Patch) Command() string {
+// command returns the command that applies the patch, or nothing if none can.
+func (p *Patch) command() string {
 	if p.IsFixed() || len(p.Notes) > 0 {
 		return ""
 	}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -53,7 +54,22 @@ func Startgate(w Workload, container string, spec *corev1.Container, gate Gate) 
 		"initContainers": []object{{"name": "startgate", "image": image, "command": []string{"/startgate", "--install", path.Join(folder, "startgate")}, "volumeMounts": mount}},
 		"containers":     []object{c},
 	}}, notes...)
-	return Cure{ID: "startgate", Title: "put startgate before " + container, Patch: patch, Text: "An init container brings the binary; the image stays as it is. It works with any sidecar and any Kubernetes."}
+	return Cure{ID: "startgate", Title: "put startgate before " + container, Patch: patch, By: gate.by(w, container), Text: "An init container brings the binary; the image stays as it is. It works with any sidecar and any Kubernetes."}
+}
+
+// by returns the command that prints the patch.
+func (g Gate) by(w Workload, container string) string {
+	if w.IsFixed() {
+		return ""
+	}
+	command := fmt.Sprintf("kubectl startgate patch %s/%s -n %s -c %s --image IMAGE", strings.ToLower(w.Kind), w.Name, w.Namespace, container)
+	if g.WaitFor != "" && g.WaitFor != "istio" {
+		command += " --wait-for '" + g.WaitFor + "'"
+	}
+	if g.Quit != "" {
+		command += " --quit " + g.Quit
+	}
+	return command
 }
 
 func (g Gate) env() (env []object) {

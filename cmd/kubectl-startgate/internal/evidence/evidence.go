@@ -19,6 +19,7 @@ type Evidence struct {
 	Logs            []Log
 	Gaps            []Gap     // what could not be read
 	Taken           time.Time // when it was read; zero if unknown
+	Only            string    // the application that matters; all if empty
 }
 
 // Owner is the workload that a user would change: a Deployment, not its ReplicaSet.

@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 )
 
 // Reader reads from a cluster.
@@ -27,22 +28,27 @@ type Reader struct {
 type Limits struct {
 	Since     time.Duration // how old a line of a log may be; 0: any age
 	At        time.Time     // the time that matters; zero: all
-	Container string        // read the log of this container only
+	Container string        // of the applications, read the log of this one only; all if empty
 	Bytes     int64         // of each log, from its head
 	ChunkSize int64         // objects in one answer of the API server
 }
 
 // Evidence reads all that there is of one pod.
 func (r *Reader) Evidence(ctx context.Context, pod *corev1.Pod) *evidence.Evidence {
-	e := &evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod, Taken: time.Now().UTC()}
+	e := &evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod, Taken: time.Now().UTC(), Only: r.Container}
 	e.Owner = r.owner(ctx, e)
 	r.events(ctx, e)
 	for _, status := range slices.Concat(pod.Status.InitContainerStatuses, pod.Status.ContainerStatuses) {
-		if r.Container == "" || r.Container == status.Name {
+		if r.isWanted(status) {
 			r.logs(ctx, e, status)
 		}
 	}
 	return e
+}
+
+// isWanted reports whether the log of a container is read. Those of sidecars always are.
+func (r *Reader) isWanted(status corev1.ContainerStatus) bool {
+	return r.Container == "" || r.Container == status.Name || sidecar.Of(status.Name, status.Image) != nil
 }
 
 // events reads the events of a pod. Of one with the same name before, as a StatefulSet has, they are left out.

@@ -108,7 +108,7 @@ func newVerdict(v verdict.Verdict) Verdict {
 func newCure(c cure.Cure) Cure {
 	out := Cure{ID: c.ID, Title: c.Title, Text: c.Text}
 	if c.Patch != nil {
-		out.Patch, out.Command = c.Patch.Body, c.Patch.Command()
+		out.Patch, out.Command = c.Patch.Body, c.Command()
 	}
 	return out
 }

@@ -43,7 +43,7 @@ func NewCase(e *evidence.Evidence, at time.Time) *Case {
 			c.Sidecars = append(c.Sidecars, newSidecar(t, container, c.Pod))
 		case container.Init:
 			c.Inits = append(c.Inits, container)
-		case container.IsApp():
+		case container.IsApp() && (e.Only == "" || e.Only == container.Name):
 			c.Apps = append(c.Apps, container)
 		}
 	}

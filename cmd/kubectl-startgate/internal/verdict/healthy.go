@@ -60,19 +60,19 @@ const eventLife = time.Hour
 
 // doubts are what is missing for a verdict.
 func (c *Case) doubts() (missing []string) {
+	for _, s := range c.Sidecars {
+		if !s.Current().Ready.Known() {
+			missing = append(missing, c.doubtOfSidecar(s))
+		}
+	}
 	if c.Pod == nil {
 		missing = append(missing, "the pod's status: it is gone, and only logs and events are left")
 	} else if !c.isReady() && !c.isOver() {
 		missing = append(missing, "why the pod is not ready")
-		missing = append(missing, c.unfinished()...)
+		missing = append(c.unfinished(), missing...)
 	}
 	for _, app := range c.Apps {
 		missing = append(missing, c.doubtsOf(app)...)
-	}
-	for _, s := range c.Sidecars {
-		if !s.Current().Ready.Known() {
-			missing = append(missing, "when "+s.Name+" was ready: neither its log nor its status tells")
-		}
 	}
 	return append(missing, c.unclear()...)
 }
@@ -92,6 +92,17 @@ func (c *Case) unfinished() (missing []string) {
 	return missing
 }
 
+func (c *Case) doubtOfSidecar(s Sidecar) string {
+	if s.isRunning() && !s.Status.Ready && c.isYoung(s) {
+		text := fmt.Sprintf("how it ends: %s is still starting, for %s so far", s.Name, span(c.Now.Sub(s.Current().Started.At)))
+		if hits := of(in(c.hits(timeline.Refused), starting), s); len(hits) > 0 {
+			text += fmt.Sprintf(", and %s was refused meanwhile; if that ends with its readiness, it is the startup race", hits[0].app.Name)
+		}
+		return text
+	}
+	return "when " + s.Name + " was ready: neither its log nor its status tells"
+}
+
 // isOver reports whether the pod has done its work.
 func (c *Case) isOver() bool { return c.Pod.Status.Phase == "Succeeded" }
 
@@ -99,7 +110,7 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	log, ok := c.Timeline.Log(app.Name)
 	began := c.began(app)
 	switch {
-	case !ok:
+	case !ok && !c.hasPrevious(app):
 		return []string{"the log of " + app.Name}
 	case log.Untimed, c.untimed(app):
 		missing = append(missing, "times: the log of "+app.Name+" has none; save it with kubectl logs --timestamps")
@@ -134,7 +145,9 @@ func (c *Case) unclear() (missing []string) {
 	if hits := in(c.hits(timeline.Refused), unclear); len(hits) > 0 {
 		h := hits[0]
 		why := "the two times are closer than they are known"
-		if h.sidecar.Current().Loose {
+		if restarts(h.sidecar.Container) > 0 && h.Before(h.sidecar.Current().Started) {
+			why = "the log of its run before is not there"
+		} else if h.sidecar.Current().Loose {
 			why = "only the pod's condition tells of that, and it waits for all containers"
 		}
 		missing = append(missing, fmt.Sprintf("whether %s was refused at %s before or after %s was ready: %s", h.app.Name, clockOf(h.Entry), h.sidecar.Name, why))

@@ -170,6 +170,8 @@ func (r Run) phaseAt(entry Entry) phase {
 		return starting
 	case r.Ended.Known() && r.Ended.Before(entry):
 		return gone
+	case !r.Ready.Known() && r.Ended.Known():
+		return unclear // nobody knows whether that run was ever ready
 	case !r.Ready.Known():
 		return starting
 	case r.Loose && entry.Before(r.Ready):

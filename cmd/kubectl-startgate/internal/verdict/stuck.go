@@ -52,7 +52,7 @@ func (c *Case) isRedirected(init sidecar.Container) bool {
 			return true
 		}
 	}
-	return c.annotation("ambient.istio.io/redirection") == "" && strings.Contains(c.annotation("sidecar.istio.io/interceptionMode"), "REDIRECT") && c.annotation("k8s.v1.cni.cncf.io/networks") != ""
+	return false
 }
 
 // jobDone is a Job that has done its work, and is kept. One that has failed has failed for a reason, which comes first.
@@ -112,7 +112,7 @@ func neverReady(c *Case) *Verdict {
 		}
 		return &Verdict{
 			Name: NeverReady, Severity: Problem,
-			Summary:  fmt.Sprintf("%s has not become ready: %s", s.Name, why),
+			Summary:  fmt.Sprintf("%s has not become ready%s: %s%s", s.Name, c.age(s), why, c.meanwhile(s)),
 			Evidence: evidence,
 			Cures:    []cure.Cure{cure.Note("mend the sidecar", "No order of starts helps while "+s.Name+" is not ready. See kubectl logs "+c.Name+" -c "+s.Name+", and the mesh's control plane.")},
 		}
@@ -150,14 +150,37 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 		return waiting.Text, evidence
 	case blocked.Known() && !s.Runs[0].Started.Known():
 		return blocked.Text, append(evidence, blocked)
-	case sign.Text != "":
+	case sign.Text != "" && !c.isYoung(s):
 		return meaningOf(sign.Text), evidence
 	case strings.HasPrefix(waiting.Text, "CrashLoopBackOff"), ended.Known():
 		return "it " + orEnded(ended) + " and does not stay up", evidence
-	case probe.Known() && c.Now.Sub(s.Current().Started.At) > patience:
+	case probe.Known() && !c.isYoung(s):
 		return probe.Text, evidence
 	}
 	return "", nil
+}
+
+// isYoung reports whether a sidecar may still be starting.
+func (c *Case) isYoung(s Sidecar) bool {
+	started := s.Current().Started
+	return restarts(s.Container) == 0 && started.Known() && c.Now.Sub(started.At) < patience
+}
+
+// meanwhile says how often an application was refused until now.
+func (c *Case) meanwhile(s Sidecar) string {
+	hits := of(in(c.hits(timeline.Refused), starting, restarting), s)
+	if len(hits) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %s was refused %s meanwhile", hits[0].app.Name, times(len(hits)))
+}
+
+// age says for how long a sidecar has run.
+func (c *Case) age(s Sidecar) string {
+	if started := s.Current().Started; started.Known() && s.isRunning() {
+		return " in " + span(c.Now.Sub(started.At))
+	}
+	return ""
 }
 
 func meaningOf(text string) string {
