@@ -206,7 +206,9 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 		for _, v := range verdicts {
 			cures = append(cures, v.Cures...)
 		}
-		out.Pods = append(out.Pods, report.New(c, verdicts))
+		pod := report.New(c, verdicts)
+		pod.Again = d.again(e)
+		out.Pods = append(out.Pods, pod)
 	}
 	if err := d.write(out, cures); err != nil {
 		return err
@@ -218,6 +220,14 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 		return exitCode(CodeUndecided)
 	}
 	return nil
+}
+
+// again returns the command that looks at a pod again.
+func (d *diagnose) again(e *evidence.Evidence) string {
+	if d.from != "" {
+		return fmt.Sprintf("kubectl startgate diagnose --from %s %s", d.from, e.Name)
+	}
+	return fmt.Sprintf("kubectl startgate diagnose %s -n %s", e.Name, e.Namespace)
 }
 
 func (d *diagnose) write(out report.Report, cures []cure.Cure) error {

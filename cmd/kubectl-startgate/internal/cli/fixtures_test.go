@@ -56,8 +56,9 @@ func TestFixtures(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			out, errOut, code := run(t, "diagnose", "--from", unpack(t, archive))
-			got := fmt.Sprintf("%s%sexit code %d\n", errOut, out, code)
+			dir := unpack(t, archive)
+			out, errOut, code := run(t, "diagnose", "--from", dir)
+			got := strings.ReplaceAll(fmt.Sprintf("%s%sexit code %d\n", errOut, out, code), dir, "DIR")
 			verdict, _, _ := strings.Cut(string(archive.Comment), "\n")
 			if !strings.HasPrefix(got, strings.ReplaceAll(verdict, "-", " ")+":") {
 				t.Errorf("want %s, got:\n%s", verdict, got)

@@ -30,6 +30,7 @@ type Pod struct {
 	Verdict   Verdict        `json:"verdict"`
 	Also      []Verdict      `json:"also,omitempty"`
 	NotRead   []evidence.Gap `json:"notRead,omitempty"`
+	Again     string         `json:"-"` // the command that looks at it again
 }
 
 // Sidecar is a sidecar of the pod.

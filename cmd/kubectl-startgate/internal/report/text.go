@@ -139,7 +139,7 @@ func cureText(w io.Writer, pod Pod, colors Colors) {
 		case c.Command != "":
 			fmt.Fprintf(w, "     %s\n", c.Command)
 		case c.Patch != nil:
-			fmt.Fprintf(w, "     kubectl startgate diagnose %s -n %s --cure %s -o patch\n", pod.Name, pod.Namespace, c.ID)
+			fmt.Fprintf(w, "     %s --cure %s -o patch\n", pod.Again, c.ID)
 		}
 	}
 }

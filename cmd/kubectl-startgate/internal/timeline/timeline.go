@@ -97,9 +97,12 @@ func (t *Timeline) Of(container string, kinds ...Kind) (found []Entry) {
 }
 
 // Log returns what is known of the current log of a container.
-func (t *Timeline) Log(container string) (LogStats, bool) {
+func (t *Timeline) Log(container string) (LogStats, bool) { return t.LogOf(container, false) }
+
+// LogOf returns what is known of the log of a container's current run, or of the one before.
+func (t *Timeline) LogOf(container string, previous bool) (LogStats, bool) {
 	for _, log := range t.Logs {
-		if log.Container == container && !log.Previous {
+		if log.Container == container && log.Previous == previous {
 			return log, true
 		}
 	}

@@ -32,15 +32,8 @@ func refusedAfter(c *Case) *Verdict {
 		v.Doubts = []string{"a live redirect does not refuse, so this connection was not redirected: nothing here shows why (rules of the mesh itself, another network namespace, a proxy that died for a moment)"}
 		v.Cures = []cure.Cure{cure.Note("see what is redirected", "Compare the address with the mesh's global excludeIPRanges and ports, and the proxy's log at "+clockOf(h.Entry)+".")}
 	}
-	v.Evidence = append(known(h.sidecar.currentReady()), v.Evidence...)
+	v.Evidence = append(known(h.sidecar.Current().Ready), v.Evidence...)
 	return v
-}
-
-func (s Sidecar) currentReady() Entry {
-	if len(s.Runs) == 0 {
-		return Entry{}
-	}
-	return s.Current().Ready
 }
 
 func orThere(target string) string {

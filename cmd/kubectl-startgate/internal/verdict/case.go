@@ -68,7 +68,17 @@ func (c *Case) began(container sidecar.Container) Entry {
 	if c.Pod != nil && c.Pod.Status.StartTime != nil {
 		return Entry{At: c.Pod.Status.StartTime.UTC(), Resolution: time.Second}
 	}
-	return Entry{}
+	return c.firstLine()
+}
+
+// firstLine returns the first line of all logs, for a pod that is gone. Its containers have begun not long before.
+func (c *Case) firstLine() (first Entry) {
+	for _, log := range c.Timeline.Logs {
+		if log.First.Known() && (!first.Known() || log.First.At.Before(first.At)) {
+			first = Entry{At: log.First.At.Add(-time.Minute), Resolution: time.Second}
+		}
+	}
+	return first
 }
 
 // failures returns what an application says of failed connections. What happened before its first

@@ -144,9 +144,15 @@ func (c *Case) hasPrevious(app sidecar.Container) bool {
 func (c *Case) unclear() (missing []string) {
 	if hits := in(c.hits(timeline.Refused), unclear); len(hits) > 0 {
 		h := hits[0]
+		if h.sidecar.Kind == nil {
+			return []string{"which sidecars the pod has: neither its manifest nor the log of one is there"}
+		}
 		why := "the two times are closer than they are known"
 		if restarts(h.sidecar.Container) > 0 && h.Before(h.sidecar.Current().Started) {
 			why = "the log of its run before is not there"
+		} else if h.sidecar.Current().Ready.Before(h.Entry) {
+			missing = append(missing, fmt.Sprintf("whether %s still ran at %s: nothing of it is known after %s", h.sidecar.Name, clockOf(h.Entry), clockOf(h.sidecar.Current().Last)))
+			return missing
 		} else if h.sidecar.Current().Loose {
 			why = "only the pod's condition tells of that, and it waits for all containers"
 		}

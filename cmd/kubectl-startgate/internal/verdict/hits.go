@@ -31,6 +31,9 @@ func (c *Case) hits(kinds ...timeline.Kind) (found []hit) {
 func (c *Case) hit(app sidecar.Container, entry Entry) hit {
 	h := hit{Entry: entry, app: app}
 	related := c.related(entry.Target)
+	if len(related) == 0 && c.Pod == nil {
+		return h // nobody knows which sidecars the pod had
+	}
 	if len(related) == 0 {
 		h.outside = "no sidecar of this pod serves " + entry.Target
 		return h
@@ -68,10 +71,11 @@ func shown(hits []hit) (entries []Entry) {
 	return entries
 }
 
-// survived reports whether an application tried again by itself until the sidecar was ready: it says so or fails
-// more than once in one run, was never restarted, and the pod is ready.
+// survived reports whether an application tried again by itself until the sidecar was ready: it says so or asks for
+// the same address more than once in one run, was never restarted, and the pod is ready. Of a pod that is gone, only
+// what it says counts.
 func (c *Case) survived(hits []hit) bool {
-	if !c.isReady() {
+	if c.Pod != nil && !c.isReady() {
 		return false
 	}
 	tries, says := map[string]int{}, false
@@ -79,8 +83,13 @@ func (c *Case) survived(hits []hit) bool {
 		if restarts(h.app) > 0 || h.Previous {
 			return false
 		}
-		tries[h.app.Name]++
 		says = says || saysRetry(h.Text)
+		if c.Pod != nil {
+			tries[h.app.Name+" "+h.Target]++
+		}
+	}
+	if c.Pod == nil {
+		return says
 	}
 	for _, n := range tries {
 		if n < 2 && !says {

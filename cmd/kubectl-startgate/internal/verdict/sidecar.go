@@ -23,7 +23,10 @@ type Run struct {
 	Started  Entry
 	NotReady Entry // the last sign that it was not ready yet
 	Ready    Entry // the first sign that it was ready, which may come late
+	Ending   Entry // the first sign that it shuts down
 	Ended    Entry
+	// First and Last are the lines of its log, if nothing else tells when it ran.
+	First, Last Entry
 	// Inferred says that nothing tells of its readiness, except that the signs of the contrary end.
 	Inferred bool
 	// Loose says that only the pod's condition tells of its readiness, which waits for all containers.
@@ -58,6 +61,11 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 	}
 	run.Ended = first(of(timeline.Terminated))
 	run.Ready = first(of(timeline.SidecarReady))
+	for _, sign := range of(timeline.SidecarEnding) {
+		if run.Ready.Before(sign) && !run.Ending.Known() {
+			run.Ending = sign
+		}
+	}
 	signs := of(timeline.SidecarNot, timeline.ProbeFailed)
 	if !run.Ready.Known() && !previous {
 		run.readyByStatus(t, s, pod)
@@ -70,7 +78,11 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 			run.NotReady = sign
 		}
 	}
-	if !run.Ready.Known() && !previous && pod == nil {
+	if pod == nil {
+		log, _ := t.LogOf(s.Name, previous)
+		run.First, run.Last = log.First, log.Last
+	}
+	if pod == nil && !previous {
 		run.infer(t)
 	}
 	return run, run.Started.Known() || run.Ended.Known() || run.Ready.Known()
@@ -92,7 +104,7 @@ const quiet = 20 * time.Second
 
 // infer takes a sidecar for ready when its probes no longer fail, and other things are still told.
 func (r *Run) infer(t *timeline.Timeline) {
-	if r.NotReady.Known() && t.End().Sub(r.NotReady.At) > quiet {
+	if !r.Ready.Known() && r.NotReady.Known() && t.End().Sub(r.NotReady.At) > quiet {
 		r.Ready, r.Inferred = r.NotReady, true
 		r.Ready.At, r.Ready.Resolution = r.NotReady.At.Add(r.NotReady.Resolution), quiet
 		r.Ready.Text = "no sign after this that it is not ready"
@@ -121,8 +133,13 @@ func last(entries []Entry) Entry {
 	return entries[len(entries)-1]
 }
 
-// Current returns the last run.
-func (s Sidecar) Current() Run { return s.Runs[len(s.Runs)-1] }
+// Current returns the last run, which is empty if there is no sidecar.
+func (s Sidecar) Current() Run {
+	if len(s.Runs) == 0 {
+		return Run{}
+	}
+	return s.Runs[len(s.Runs)-1]
+}
 
 // isRunning reports whether the sidecar runs now.
 func (s Sidecar) isRunning() bool { return s.Status != nil && s.Status.State.Running != nil }
@@ -150,12 +167,12 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 		if isFirst := i == 0 && restarts(s.Container) < len(s.Runs); isFirst {
 			now = starting
 		}
-		switch p := run.phaseAt(entry); p {
-		case starting:
+		p := run.phaseAt(entry)
+		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry)
+		switch {
+		case p == starting:
 			return now
-		case gone:
-			continue
-		default:
+		case p != gone && !isOver:
 			return p
 		}
 	}
@@ -178,10 +195,14 @@ func (r Run) phaseAt(entry Entry) phase {
 		return unclear // the sidecar may have been ready long before the pod was
 	case entry.Before(r.Ready):
 		return starting
-	case r.Ready.Before(entry) && !r.Ended.Known(), r.Ready.Before(entry) && entry.Before(r.Ended):
-		return up
+	case !r.Ready.Before(entry):
+		return unclear
+	case r.Ending.Known() && r.Ending.Before(entry):
+		return gone
+	case r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
+		return unclear // it may have ended
 	}
-	return unclear
+	return up
 }
 
 // related returns the sidecars that a connection to the target goes through: those in the pod itself for a

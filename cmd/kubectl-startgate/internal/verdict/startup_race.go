@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
@@ -16,19 +17,24 @@ func startupRace(c *Case) *Verdict {
 	}
 	s := early[0].sidecar
 	early = of(early, s)
-	if len(in(of(hits, s), up)) > 0 || !c.wasReady(s) && !s.isRunning() && s.Status != nil {
-		return nil // refused also when it was ready, or the sidecar never came that far
-	}
-	if !c.wasReady(s) {
+	if !c.wasReady(s) || refusedLater(of(hits, s)) {
 		return nil
 	}
 	run := s.Runs[0]
 	v := &Verdict{Name: StartupRace, Severity: Problem, Summary: raceSummary(early, run)}
-	v.Evidence = append(known(c.began(early[0].app), run.Started), shown(early)...)
+	if c.Pod != nil {
+		v.Evidence = known(c.began(early[0].app))
+	}
+	v.Evidence = append(append(v.Evidence, known(run.Started)...), shown(early)...)
 	v.Evidence = append(v.Evidence, known(run.NotReady, run.Ready)...)
 	v.Doubts = raceDoubts(c, early, run)
 	v.Cures = c.orderCures(early[0].app, s)
 	return v
+}
+
+// refusedLater reports whether a connection was refused after the sidecar's readiness, and not because it ended.
+func refusedLater(hits []hit) bool {
+	return slices.ContainsFunc(in(hits, up, unclear), func(h hit) bool { return h.sidecar.Runs[0].Ready.Before(h.Entry) })
 }
 
 // wasReady reports whether the sidecar was ready at some time.
@@ -56,6 +62,9 @@ func raceSummary(early []hit, run Run) string {
 func raceDoubts(c *Case, early []hit, run Run) (doubts []string) {
 	if run.Inferred {
 		doubts = append(doubts, "nothing says that "+early[0].sidecar.Name+" became ready; its probes stopped failing")
+	}
+	if c.Pod == nil {
+		doubts = append(doubts, "the pod's manifest is not there: it may exclude the address from the redirect, or run the application as the proxy's user")
 	}
 	if early[0].Target == "" {
 		doubts = append(doubts, "the refused line names no address, so it may be about another connection")
