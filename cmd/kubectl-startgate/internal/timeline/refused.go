@@ -59,7 +59,7 @@ var targets = []*regexp.Regexp{
 	regexp.MustCompile(`\((?:\[::ffff:)?([\w.\-]+)\]?:(\d+)\)`),                                           // .NET
 	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                       // Rust's hyper
 	regexp.MustCompile(`(?:https?|redis|postgres(?:ql)?|mysql|amqp)://(?:[^@/\s]*@)?([\w.\-]+|\[[^\]]+\])(?::(\d+))?`),
-	regexp.MustCompile(`(?:lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
+	regexp.MustCompile(`(?:(?:^|: )lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
 }
 
 // findTarget returns the address that a line names, or nothing.

@@ -175,8 +175,6 @@ func cannotTell(c *Case) *Verdict {
 	if c.Pod != nil && len(c.Events) == 0 && c.HasEvents() && c.Pod.Status.StartTime != nil && c.Now.Sub(c.Pod.Status.StartTime.Time) > eventLife {
 		v.Doubts = append(v.Doubts, "events: the pod is older than an hour, for which API servers keep them")
 	}
-	for _, gap := range c.Timeline.Gaps {
-		v.Doubts = append(v.Doubts, gap)
-	}
+	v.Doubts = append(v.Doubts, c.Timeline.Gaps...)
 	return v
 }
