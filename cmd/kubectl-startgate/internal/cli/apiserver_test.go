@@ -11,7 +11,6 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/rogpeppe/go-internal/txtar"
 	"sigs.k8s.io/yaml"
 )
 
@@ -29,11 +28,7 @@ type apiServer struct {
 func newAPIServer(t testing.TB, fixture string, more ...string) *apiServer {
 	t.Helper()
 	s := &apiServer{objects: map[string]map[string]any{}, logs: map[string]string{}}
-	archive, err := txtar.ParseFile(filepath.Join("testdata", fixture+".txtar"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, file := range archive.Files {
+	for _, file := range readFixture(t, filepath.Join("testdata", fixture+".txtar")).Files {
 		switch name := file.Name; {
 		case strings.HasSuffix(name, ".yaml"):
 			s.add(t, string(file.Data))

@@ -46,16 +46,9 @@ func unpack(t testing.TB, archive *txtar.Archive) string {
 // TestFixtures diagnoses each fixture. The first line of one names the verdict that it must have, and the output is
 // compared as a whole.
 func TestFixtures(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil || len(paths) == 0 {
-		t.Fatal(paths, err)
-	}
-	for _, path := range paths {
+	for _, path := range fixtures(t) {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
-			archive, err := txtar.ParseFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
+			archive := readFixture(t, path)
 			dir := unpack(t, archive)
 			out, errOut, code := run(t, "diagnose", "--from", dir)
 			got := strings.ReplaceAll(fmt.Sprintf("%s%sexit code %d\n", errOut, out, code), dir, "DIR")
@@ -99,9 +92,24 @@ func writeFixture(t *testing.T, path string, archive *txtar.Archive) {
 
 func unpackFixture(t testing.TB, name string) string {
 	t.Helper()
-	archive, err := txtar.ParseFile(filepath.Join("testdata", name+".txtar"))
+	return unpack(t, readFixture(t, filepath.Join("testdata", name+".txtar")))
+}
+
+// fixtures returns the paths of all fixtures.
+func fixtures(t testing.TB) []string {
+	t.Helper()
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal(paths, err)
+	}
+	return paths
+}
+
+func readFixture(t testing.TB, path string) *txtar.Archive {
+	t.Helper()
+	archive, err := txtar.ParseFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return unpack(t, archive)
+	return archive
 }

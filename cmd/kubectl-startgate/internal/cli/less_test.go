@@ -20,16 +20,9 @@ var withoutManifest = []string{"hold-ran-out-slow", "native-no-probe", "uid-1337
 // TestLessEvidence takes a file of each fixture away. What is left may not be enough, but it must not show a problem
 // that the whole does not show: that would be a guess.
 func TestLessEvidence(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range paths {
+	for _, path := range fixtures(t) {
 		fixture := strings.TrimSuffix(filepath.Base(path), ".txtar")
-		archive, err := txtar.ParseFile(path)
-		if err != nil {
-			t.Fatal(err)
-		}
+		archive := readFixture(t, path)
 		whole, _ := verdictsOf(t, archive)
 		for i, file := range archive.Files {
 			if strings.HasPrefix(file.Name, "want") || len(archive.Files) == 2 {

@@ -7,6 +7,25 @@ import (
 	"strings"
 )
 
+// The events of startgate's log that matter. cmd/startgate has them all.
+const (
+	GateWaiting        = "waiting"
+	GateAnswerChanged  = "answer_changed"
+	GateStillWaiting   = "still_waiting"
+	GateStarting       = "starting"
+	GateGaveUp         = "gave_up"
+	GateStopped        = "stopped"
+	GateFailed         = "failed"
+	GateExited         = "exited"
+	GateReady          = "ready"
+	GateReleased       = "released"
+	GateQuitRejected   = "quit_rejected"
+	GateQuitUnanswered = "quit_unanswered"
+	GateQuitNeverSeen  = "quit_never_seen"
+	GateQuitSkipped    = "quit_skipped"
+	GateQuitStopped    = "quit_stopped"
+)
+
 // pair is a key and a value of startgate's text log.
 var pair = regexp.MustCompile(`([\w.]+)=("(?:[^"\\]|\\.)*"|\S*)`)
 

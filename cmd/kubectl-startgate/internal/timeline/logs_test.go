@@ -64,6 +64,9 @@ func TestFailures(t *testing.T) {
 
 // TestLongLog reads 100 MB with errors everywhere, and keeps little of it.
 func TestLongLog(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes seconds")
+	}
 	const lines = 1 << 20
 	began := time.Date(2026, 11, 22, 10, 41, 15, 0, time.UTC)
 	log := func(yield func(evidence.Line) bool) {

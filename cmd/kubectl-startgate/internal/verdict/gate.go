@@ -52,7 +52,7 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 		return &Verdict{
 			Name: Gated, Severity: Problem,
 			Summary:  fmt.Sprintf("startgate in %s ended with code %d, %s: %s", container.Name, ended.Code, codes[ended.Code], gateMessage(ended, lines)),
-			Evidence: known(first(sinceWaiting(lines)), lastOf(lines, "gave_up", "failed"), ended),
+			Evidence: known(first(sinceWaiting(lines)), lastOf(lines, timeline.GateGaveUp, timeline.GateFailed), ended),
 			Cures:    gateCures(cmp.Or(lastHint(lines), hintIn(ended)), c.Name, container.Name),
 		}
 	}
@@ -63,7 +63,7 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 func (c *Case) endedByGate(container sidecar.Container) Entry {
 	for _, entry := range slices.Backward(c.Timeline.Of(container.Name, timeline.Terminated)) {
 		_, isOurs := codes[entry.Code]
-		isTold := strings.HasPrefix(entry.Fields["message"], "startgate:") || len(c.gateLines(container, "gave_up", "failed")) > 0
+		isTold := strings.HasPrefix(entry.Fields["message"], "startgate:") || len(c.gateLines(container, timeline.GateGaveUp, timeline.GateFailed)) > 0
 		if isOurs && isTold {
 			return entry
 		}
@@ -80,9 +80,9 @@ func (c *Case) waitingGate(container sidecar.Container, lines []Entry) Entry {
 	for _, line := range lines {
 		switch {
 		case line.Previous:
-		case slices.Contains([]string{"waiting", "answer_changed", "still_waiting"}, line.Event()):
+		case slices.Contains([]string{timeline.GateWaiting, timeline.GateAnswerChanged, timeline.GateStillWaiting}, line.Event()):
 			waiting = line
-		case slices.Contains([]string{"starting", "gave_up", "stopped", "failed", "exited", "ready", "released"}, line.Event()):
+		case slices.Contains([]string{timeline.GateStarting, timeline.GateGaveUp, timeline.GateStopped, timeline.GateFailed, timeline.GateExited, timeline.GateReady, timeline.GateReleased}, line.Event()):
 			waiting = Entry{}
 		}
 	}
@@ -92,7 +92,7 @@ func (c *Case) waitingGate(container sidecar.Container, lines []Entry) Entry {
 // sinceWaiting returns the lines of the last wait.
 func sinceWaiting(lines []Entry) []Entry {
 	for i, line := range slices.Backward(lines) {
-		if line.Event() == "waiting" {
+		if line.Event() == timeline.GateWaiting {
 			return lines[i:]
 		}
 	}
@@ -142,7 +142,7 @@ func gateMessage(ended Entry, lines []Entry) string {
 		first, _, _ := strings.Cut(message, "\n")
 		return first
 	}
-	return lastOf(lines, "gave_up", "failed").Text
+	return lastOf(lines, timeline.GateGaveUp, timeline.GateFailed).Text
 }
 
 // hintIn returns the lines of a termination message after the first: the hint, and where to read on.
@@ -175,7 +175,7 @@ func (c *Case) gateLines(container sidecar.Container, events ...string) (found [
 // gateQuits returns what startgate says of the shutdown of sidecars.
 func (c *Case) gateQuits() (found []Entry) {
 	for _, app := range c.Apps {
-		found = append(found, c.gateLines(app, "quit_rejected", "quit_unanswered", "quit_never_seen", "quit_skipped", "quit_stopped")...)
+		found = append(found, c.gateLines(app, timeline.GateQuitRejected, timeline.GateQuitUnanswered, timeline.GateQuitNeverSeen, timeline.GateQuitSkipped, timeline.GateQuitStopped)...)
 	}
 	return found
 }
@@ -184,8 +184,8 @@ func (c *Case) gateQuits() (found []Entry) {
 func probeBudget(c *Case) *Verdict {
 	for _, app := range c.Apps {
 		lines := c.Timeline.Of(app.Name, timeline.Gate)
-		wait := lastOf(lines, "waiting")
-		if wait.Event() == "" || lastOf(lines, "starting").Event() != "" {
+		wait := lastOf(lines, timeline.GateWaiting)
+		if wait.Event() == "" || lastOf(lines, timeline.GateStarting).Event() != "" {
 			continue
 		}
 		for _, killing := range c.Timeline.Of(app.Name, timeline.Killing) {

@@ -61,6 +61,16 @@ func of(hits []hit, s Sidecar) []hit {
 	return slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return h.sidecar.Name != s.Name })
 }
 
+// startOf returns the start of the run in which a connection failed.
+func (c *Case) startOf(h hit) Entry {
+	for _, entry := range c.Timeline.Of(h.app.Name, timeline.Started) {
+		if entry.Source == "kubelet" && entry.Previous == h.Previous {
+			return entry
+		}
+	}
+	return Entry{}
+}
+
 // shown returns some entries of the hits, not too many for a reader.
 func shown(hits []hit) (entries []Entry) {
 	for i, h := range hits {

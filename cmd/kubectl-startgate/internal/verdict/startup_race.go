@@ -22,10 +22,7 @@ func startupRace(c *Case) *Verdict {
 	}
 	run := s.Runs[0]
 	v := &Verdict{Name: StartupRace, Severity: Problem, Summary: raceSummary(early, run)}
-	if c.Pod != nil {
-		v.Evidence = known(c.began(early[0].app))
-	}
-	v.Evidence = append(append(v.Evidence, known(run.Started)...), shown(early)...)
+	v.Evidence = append(known(c.startOf(early[0]), run.Started), shown(early)...)
 	v.Evidence = append(v.Evidence, known(run.NotReady, run.Ready)...)
 	v.Doubts = raceDoubts(c, early, run)
 	v.Cures = c.orderCures(early[0].app, s)

@@ -21,7 +21,7 @@ func initDeadlock(c *Case) *Verdict {
 			continue
 		}
 		refused := c.failures(init, timeline.Refused, timeline.Unresolved, timeline.TimedOut)
-		refused = append(refused, c.gateLines(init, "waiting", "still_waiting", "gave_up")...)
+		refused = append(refused, c.gateLines(init, timeline.GateWaiting, timeline.GateStillWaiting, timeline.GateGaveUp)...)
 		for _, s := range c.Sidecars {
 			if len(refused) == 0 || s.Native || !s.Kind.Mesh || s.Runs[0].Started.Known() || !c.isRedirected(init) {
 				continue
