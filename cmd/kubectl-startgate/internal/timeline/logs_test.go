@@ -48,6 +48,7 @@ func TestFailures(t *testing.T) {
 		{"rpc error: code = Unavailable desc = last connection error: connection error: desc = \"transport: Error while dialing: dial tcp 10.0.0.7:443: connect: connection refused\"", Refused, "10.0.0.7:443"},
 		{"503 upstream connect error or disconnect/reset before headers. reset reason: connection failure, transport failure reason: delayed connect error: 111", Upstream, ""},
 		{"no healthy upstream", Upstream, ""},
+		{"nc: can't connect to remote host (10.0.0.7): Connection refused", Refused, "10.0.0.7"},
 		{"refused to merge the branch", "", ""},
 		{"GET /refused 200", "", ""},
 		{"listening on 127.0.0.1:8080", "", ""},

@@ -57,6 +57,7 @@ var targets = []*regexp.Regexp{
 	regexp.MustCompile(`to connect to ([\w.\-]+) port (\d+)`),                                             // curl
 	regexp.MustCompile(`server on '([^':]+)(?::(\d+))?'`),                                                 // MySQL's clients
 	regexp.MustCompile(`\((?:\[::ffff:)?([\w.\-]+)\]?:(\d+)\)`),                                           // .NET
+	regexp.MustCompile(`remote host \(([\d.a-f:]+)\)()`),                                                  // busybox's nc
 	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                       // Rust's hyper
 	regexp.MustCompile(`(?:https?|redis|postgres(?:ql)?|mysql|amqp)://(?:[^@/\s]*@)?([\w.\-]+|\[[^\]]+\])(?::(\d+))?`),
 	regexp.MustCompile(`(?:(?:^|: )lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),

@@ -66,7 +66,7 @@ func (c *Case) began(container sidecar.Container) Entry {
 		}
 	}
 	if c.Pod != nil && c.Pod.Status.StartTime != nil {
-		return Entry{At: c.Pod.Status.StartTime.UTC(), Resolution: time.Second}
+		return Entry{At: c.Pod.Status.StartTime.UTC(), Resolution: time.Second, Source: "kubelet", Kind: timeline.Scheduled, Text: "the pod begins"}
 	}
 	return c.firstLine()
 }

@@ -21,13 +21,22 @@ type hit struct {
 // hits returns the failed connections of these kinds, of all applications.
 func (c *Case) hits(kinds ...timeline.Kind) (found []hit) {
 	for _, app := range c.Apps {
+		var before hit
 		for _, entry := range c.failures(app, kinds...) {
-			found = append(found, c.hit(app, entry))
+			h := c.hit(app, entry)
+			if h.phase == late && before.phase == starting && before.sidecar.Name == h.sidecar.Name {
+				h.phase = starting // the last of the series
+			}
+			if h.phase == late {
+				h.phase = unclear
+			}
+			found, before = append(found, h), h
 		}
 	}
 	return found
 }
 
+// hit says what the sidecar did when a connection failed.
 func (c *Case) hit(app sidecar.Container, entry Entry) hit {
 	h := hit{Entry: entry, app: app}
 	related := c.related(entry.Target)

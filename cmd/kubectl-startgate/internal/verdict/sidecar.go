@@ -158,6 +158,7 @@ const (
 	up               // ready
 	restarting       // not ready yet, after a restart
 	gone             // ended, and not started again
+	late             // ready, but so short a time before that the line may tell of an attempt before
 )
 
 // phaseAt says what the sidecar did when an entry happened.
@@ -179,7 +180,10 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 	return gone
 }
 
-// phaseAt is starting, up, gone or unclear.
+// lag is how much later than the attempt a program may log that it failed.
+const lag = time.Second
+
+// phaseAt is starting, late, up, gone or unclear.
 func (r Run) phaseAt(entry Entry) phase {
 	isBefore := entry.Before(r.Started) || entry.Before(r.NotReady)
 	switch {
@@ -197,6 +201,8 @@ func (r Run) phaseAt(entry Entry) phase {
 		return starting
 	case !r.Ready.Before(entry):
 		return unclear
+	case entry.At.Sub(r.Ready.At) < lag:
+		return late
 	case r.Ending.Known() && r.Ending.Before(entry):
 		return gone
 	case r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
