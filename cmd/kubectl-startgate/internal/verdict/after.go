@@ -97,40 +97,29 @@ func orEnded(ended Entry) string {
 func shutdownRace(c *Case) *Verdict {
 	hits := in(c.hits(timeline.Refused, timeline.Reset), gone)
 	if len(hits) == 0 {
-		hits = c.whileEnding()
-	}
-	if len(hits) == 0 {
 		return nil
 	}
 	h := hits[0]
-	ended := h.sidecar.end(c)
-	return &Verdict{
+	ended := h.sidecar.end()
+	v := &Verdict{
 		Name: ShutdownRace, Severity: Problem,
-		Summary: fmt.Sprintf("%s ended before %s did: from %s on, %s after it, %s got %s errors",
-			h.sidecar.Name, h.app.Name, clockOf(h.Entry), span(h.At.Sub(ended.At)), h.app.Name, countOf(len(hits))),
+		Summary: fmt.Sprintf("%s shut down before %s did: from %s on, %s after it, %s failed %s",
+			h.sidecar.Name, h.app.Name, clockOf(h.Entry), span(h.At.Sub(ended.At)), h.app.Name, times(len(hits))),
 		Evidence: append(known(c.deleted(), ended), shown(hits)...),
 		Cures:    c.shutdownCures(h.app, h.sidecar),
 	}
-}
-
-func countOf(n int) string { return fmt.Sprint(n) }
-
-// whileEnding returns what was refused after a sidecar began to shut down, if its end is not recorded.
-func (c *Case) whileEnding() (found []hit) {
-	for _, h := range c.hits(timeline.Refused, timeline.Reset) {
-		ending := last(c.Timeline.Of(h.sidecar.Name, timeline.SidecarEnding))
-		if h.outside == "" && ending.Known() && ending.Before(h.Entry) && h.sidecar.phaseAt(h.Entry) != restarting {
-			found = append(found, h)
-		}
+	if ended.Source != "log" && ended.Kind != timeline.Terminated {
+		v.Doubts = []string{"nothing says when " + h.sidecar.Name + " ended, only when it was told to"}
 	}
-	return found
+	return v
 }
 
-func (s Sidecar) end(c *Case) Entry {
+// end returns the sidecar's end, or the beginning of it.
+func (s Sidecar) end() Entry {
 	if ended := s.Current().Ended; ended.Known() {
 		return ended
 	}
-	return last(c.Timeline.Of(s.Name, timeline.SidecarEnding))
+	return s.Current().Ending
 }
 
 func (c *Case) deleted() Entry { return first(c.Timeline.Of("", timeline.Deleted)) }

@@ -61,10 +61,9 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 	}
 	run.Ended = first(of(timeline.Terminated))
 	run.Ready = first(of(timeline.SidecarReady))
-	for _, sign := range of(timeline.SidecarEnding) {
-		if run.Ready.Before(sign) && !run.Ending.Known() {
-			run.Ending = sign
-		}
+	run.findEnding(of(timeline.SidecarEnding, timeline.Killing))
+	if !s.Native && !previous { // TERM goes to all containers at once, and to native sidecars after them
+		run.findEnding(t.Of("", timeline.Deleted))
 	}
 	signs := of(timeline.SidecarNot, timeline.ProbeFailed)
 	if !run.Ready.Known() && !previous {
@@ -86,6 +85,16 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 		run.infer(t)
 	}
 	return run, run.Started.Known() || run.Ended.Known() || run.Ready.Known()
+}
+
+// findEnding takes the first sign that the sidecar shuts down. While a pod ends, its status may still call its
+// containers running.
+func (r *Run) findEnding(signs []Entry) {
+	for _, sign := range signs {
+		if r.Ready.Before(sign) && !r.Ending.Known() {
+			r.Ending = sign
+		}
+	}
 }
 
 // readyByStatus takes the readiness from the pod's status.
