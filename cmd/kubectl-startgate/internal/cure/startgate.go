@@ -27,10 +27,10 @@ type Gate struct {
 	Injected string // the field path that says whether the sidecar was injected
 }
 
-// where the binary is, in the container
+// Where the binary is in the container. In its own image it is /startgate, which a volume must not hide.
 const (
-	volume = "startgate"
-	folder = "/startgate"
+	volume = "gate"
+	folder = "/gate"
 )
 
 // Startgate puts startgate before a container.

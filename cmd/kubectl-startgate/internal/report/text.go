@@ -31,7 +31,7 @@ var severityColors = map[string]string{"healthy": green, "problem": red, "undeci
 
 // Text prints a diagnosis for people.
 func Text(w io.Writer, pod Pod, colors Colors) {
-	fmt.Fprintf(w, "%s: %s\n", colors.paint(severityColors[pod.Verdict.Severity], title(pod.Verdict)), pod.Verdict.Summary)
+	fmt.Fprintf(w, "%s: %s\n", colors.paint(severityColors[pod.Verdict.Severity], title(pod.Verdict)), clip(pod.Verdict.Summary, 2*longest))
 	fmt.Fprintf(w, "%s\n", colors.paint(faint, about(pod)))
 	evidenceText(w, pod.Verdict, colors)
 	cureText(w, pod, colors)
@@ -97,6 +97,14 @@ func ordered(entries []Entry) []Entry {
 	})
 }
 
+// clip cuts a text that is too long to read.
+func clip(text string, length int) string {
+	if cut := []rune(text); len(cut) > length {
+		return string(cut[:length]) + "…"
+	}
+	return text
+}
+
 // longest is how much of a line is shown.
 const longest = 160
 
@@ -111,10 +119,7 @@ func entryText(e Entry) string {
 	if text == "" {
 		text = string(e.Kind)
 	}
-	if cut := []rune(text); len(cut) > longest {
-		return string(cut[:longest]) + "…"
-	}
-	return text
+	return clip(text, longest)
 }
 
 // clock writes the time of an entry as exactly as it is known.
@@ -157,7 +162,7 @@ func sureText(w io.Writer, v Verdict, colors Colors) {
 	}
 	fmt.Fprintf(w, "\n%s\n", colors.paint(bold, label))
 	for _, doubt := range v.Doubts {
-		fmt.Fprintf(w, "  %s\n", doubt)
+		fmt.Fprintf(w, "  %s\n", clip(doubt, 2*longest))
 	}
 }
 

@@ -3,6 +3,7 @@ package verdict
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
@@ -84,6 +85,11 @@ func (c *Case) unfinished() (missing []string) {
 			continue
 		}
 		text := "the init container " + init.Name + " has not ended"
+		if state := last(c.Timeline.Of(init.Name, timeline.WaitingFor)); state.Text != "" && state.Text != "PodInitializing" {
+			text += ": " + state.Text
+		} else if ended := last(c.Timeline.Of(init.Name, timeline.Terminated)); ended.Text != "" {
+			text += ": it " + strings.TrimSpace(ended.Text+" "+ended.Fields["message"])
+		}
 		if failed := last(c.failures(init, timeline.Refused, timeline.Reset, timeline.Unresolved, timeline.TimedOut)); failed.Known() {
 			text += ", and nothing shows that a sidecar is what it waits for: " + failed.Text
 		}

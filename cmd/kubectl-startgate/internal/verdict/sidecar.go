@@ -61,13 +61,13 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 	}
 	run.Ended = first(of(timeline.Terminated))
 	run.Ready = first(of(timeline.SidecarReady))
-	run.findEnding(of(timeline.SidecarEnding, timeline.Killing))
-	if !s.Native && !previous { // TERM goes to all containers at once, and to native sidecars after them
-		run.findEnding(t.Of("", timeline.Deleted))
-	}
 	signs := of(timeline.SidecarNot, timeline.ProbeFailed)
 	if !run.Ready.Known() && !previous {
 		run.readyByStatus(t, s, pod)
+	}
+	run.findEnding(of(timeline.SidecarEnding, timeline.Killing))
+	if !s.Native && !previous { // TERM goes to all containers at once, and to native sidecars after them
+		run.findEnding(t.Of("", timeline.Deleted))
 	}
 	for _, sign := range signs {
 		isOurs := !run.Started.Known() || !sign.Before(run.Started)
