@@ -241,3 +241,55 @@ func TestMistakes(t *testing.T) {
 		t.Errorf("%d, %s", code, out)
 	}
 }
+
+// TestLimits asks the API server for less.
+func TestLimits(t *testing.T) {
+	for _, test := range []struct {
+		args []string
+		want string // in each question for a log
+	}{
+		{[]string{"--since", "5m"}, "sinceSeconds=300"},
+		{[]string{"--at", "2026-11-22T10:42:00Z"}, "sinceTime=2026-11-22T10%3A32%3A00Z"},
+		{[]string{"--log-bytes", "100"}, "limitBytes=101"},
+	} {
+		server := newAPIServer(t, "language-go", deployment)
+		out, errOut, _ := server.run(t, append([]string{"diagnose", "web-7d4b9c-x2x7k"}, test.args...)...)
+		logs := 0
+		for _, asked := range server.asked {
+			if strings.HasPrefix(asked, "GET pods/log?") {
+				logs++
+				if !strings.Contains(asked, test.want) {
+					t.Errorf("%v: %s", test.args, asked)
+				}
+			}
+		}
+		if logs != 4 {
+			t.Errorf("%v: %d logs\n%s%s", test.args, logs, out, errOut)
+		}
+	}
+}
+
+// TestTruncated: of a log that is longer than the limit, its head is read, and the output says so.
+func TestTruncated(t *testing.T) {
+	server := newAPIServer(t, "healthy")
+	server.logs["web"] += strings.Repeat("2026-11-22T10:42:02Z GET / 200\n", 1000)
+	out, _, code := server.run(t, "diagnose", "web-7d4b9c-x2x7k", "--log-bytes", "5000")
+	if code != CodeHealthy || !strings.Contains(out, "  the log of web is longer than the limit, and its end was not read\n") {
+		t.Errorf("code %d\n%s", code, out)
+	}
+}
+
+// TestContainer looks at one of several applications, and at all sidecars.
+func TestContainer(t *testing.T) {
+	server := newAPIServer(t, "language-go", deployment)
+	server.run(t, "diagnose", "web-7d4b9c-x2x7k", "--container", "web")
+	for _, asked := range server.asked {
+		if strings.HasPrefix(asked, "GET pods/log?") && !strings.Contains(asked, "container=web") && !strings.Contains(asked, "container=istio-") {
+			t.Error(asked)
+		}
+	}
+	_, errOut, code := server.run(t, "diagnose", "web-7d4b9c-x2x7k", "--container", "other")
+	if want := "kubectl startgate: pod web-7d4b9c-x2x7k has no container other, only istio-init, web, istio-proxy\n"; code != CodeFailed || errOut != want {
+		t.Errorf("code %d, %q", code, errOut)
+	}
+}

@@ -29,7 +29,7 @@ func (b *builder) gap(format string, args ...any) {
 // Build makes the timeline of a pod. What happened after at is left out, unless at is zero.
 func Build(e *evidence.Evidence, at time.Time) *Timeline {
 	b := &builder{}
-	b.timeline.Containers = containers(e)
+	b.timeline.Containers = Containers(e)
 	if e.Pod != nil {
 		b.addPod(e.Pod)
 	}
@@ -60,7 +60,8 @@ func compare(a, b Entry) int {
 	}
 }
 
-func containers(e *evidence.Evidence) []sidecar.Container {
+// Containers returns the containers of a pod: those of its manifest, or else those of its logs and events.
+func Containers(e *evidence.Evidence) []sidecar.Container {
 	if e.Pod != nil {
 		return sidecar.Containers(e.Pod)
 	}

@@ -2,97 +2,14 @@ package verdict
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
-	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
-	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
-
-// initDeadlock is an init container that needs the sidecar, which starts after it.
-func initDeadlock(c *Case) *Verdict {
-	for _, init := range c.Inits {
-		if init.Status == nil || init.Status.State.Terminated != nil && init.Status.State.Terminated.ExitCode == 0 {
-			continue
-		}
-		refused := c.failures(init, timeline.Refused, timeline.Unresolved, timeline.TimedOut)
-		refused = append(refused, c.gateLines(init, timeline.GateWaiting, timeline.GateStillWaiting, timeline.GateGaveUp)...)
-		for _, s := range c.Sidecars {
-			if len(refused) == 0 || s.Native || !s.Kind.Mesh || s.Runs[0].Started.Known() || !c.isRedirected(init) {
-				continue
-			}
-			if timeline.IsLoopback(refused[0].Target) {
-				continue
-			}
-			return &Verdict{
-				Name: InitDeadlock, Severity: Problem,
-				Summary:  fmt.Sprintf("the init container %s needs the network through %s, which starts only when the init containers are done: neither can go on", init.Name, s.Name),
-				Evidence: known(first(c.Timeline.Of(init.Name, timeline.Started)), refused[0], last(refused), first(c.Timeline.Of(s.Name, timeline.WaitingFor))),
-				Cures:    c.initCures(init, s, refused[0].Target),
-			}
-		}
-	}
-	return nil
-}
-
-// isRedirected reports whether the mesh's rules are in place when the init container runs: an init container before
-// it has made them, or a CNI plugin has, and a container only checks that.
-func (c *Case) isRedirected(init sidecar.Container) bool {
-	for _, other := range c.Inits {
-		if isCNI := strings.HasSuffix(other.Name, "-validation") || strings.HasSuffix(other.Name, "-network-validator"); isCNI {
-			return true
-		}
-		isMaker := slices.Contains([]string{"istio-init", "linkerd-init", "kuma-init", "consul-connect-inject-init"}, other.Name)
-		if isMaker && other.Place < init.Place {
-			return true
-		}
-	}
-	return false
-}
-
-// jobDone is a Job that has done its work, and is kept. One that has failed has failed for a reason, which comes first.
-func jobDone(c *Case) *Verdict { return c.jobKept(func(code int) bool { return code == 0 }) }
-
-func jobFailed(c *Case) *Verdict { return c.jobKept(func(code int) bool { return code != 0 }) }
-
-// jobKept is an application that has ended for good, and a sidecar that has not.
-func (c *Case) jobKept(isCode func(int) bool) *Verdict {
-	if c.Pod == nil || c.Pod.Spec.RestartPolicy == corev1.RestartPolicyAlways || len(c.Apps) == 0 {
-		return nil
-	}
-	var ended []Entry
-	for _, app := range c.Apps {
-		if app.Status == nil || app.Status.State.Terminated == nil || c.willRestart(app) {
-			return nil
-		}
-		ended = append(ended, last(c.Timeline.Of(app.Name, timeline.Terminated)))
-	}
-	for _, s := range c.Sidecars {
-		if s.Native || !s.isRunning() {
-			continue
-		}
-		end := last(ended)
-		if !isCode(end.Code) {
-			continue
-		}
-		return &Verdict{
-			Name: JobKept, Severity: Problem,
-			Summary:  fmt.Sprintf("%s %s at %s and %s has kept the pod since: for %s", end.Container, end.Text, clockOf(end), s.Name, span(c.Now.Sub(end.At))),
-			Evidence: append(append(ended, c.gateQuits()...), known(s.Current().Started)...),
-			Cures:    c.jobCures(s),
-		}
-	}
-	return nil
-}
-
-func (c *Case) willRestart(app sidecar.Container) bool {
-	return c.Pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && app.Status.State.Terminated.ExitCode != 0
-}
 
 // patience is how long a sidecar may take before it is called stuck.
 const patience = 30 * time.Second
@@ -193,10 +110,4 @@ func meaningOf(text string) string {
 		}
 	}
 	return text
-}
-
-// IsKept reports whether a pod's status shows that its sidecar keeps it.
-func IsKept(pod *corev1.Pod) bool {
-	c := NewCase(&evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod}, time.Time{})
-	return c.jobKept(func(int) bool { return true }) != nil
 }
