@@ -146,25 +146,27 @@ func (c *Case) hasPrevious(app sidecar.Container) bool {
 	return false
 }
 
-// unclear says of which failures the order is not known.
-func (c *Case) unclear() (missing []string) {
-	if hits := in(c.hits(timeline.Refused), unclear); len(hits) > 0 {
-		h := hits[0]
-		if h.sidecar.Kind == nil {
-			return []string{"which sidecars the pod has: neither its manifest nor the log of one is there"}
-		}
-		why := "the two times are closer than they are known"
-		if restarts(h.sidecar.Container) > 0 && h.Before(h.sidecar.Current().Started) {
-			why = "the log of its run before is not there"
-		} else if h.sidecar.Current().Ready.Before(h.Entry) {
-			missing = append(missing, fmt.Sprintf("whether %s still ran at %s: nothing of it is known after %s", h.sidecar.Name, clockOf(h.Entry), clockOf(h.sidecar.Current().Last)))
-			return missing
-		} else if h.sidecar.Current().Loose {
-			why = "only the pod's condition tells of that, and it waits for all containers"
-		}
-		missing = append(missing, fmt.Sprintf("whether %s was refused at %s before or after %s was ready: %s", h.app.Name, clockOf(h.Entry), h.sidecar.Name, why))
+// unclear says of which failure the order is not known, and why.
+func (c *Case) unclear() []string {
+	hits := in(c.hits(timeline.Refused), unclear)
+	if len(hits) == 0 {
+		return nil
 	}
-	return missing
+	h := hits[0]
+	if h.sidecar.Kind == nil {
+		return []string{"which sidecars the pod has: neither its manifest nor the log of one is there"}
+	}
+	run := h.sidecar.Current()
+	question := fmt.Sprintf("whether %s was refused at %s before or after %s was ready", h.app.Name, clockOf(h.Entry), h.sidecar.Name)
+	switch {
+	case restarts(h.sidecar.Container) > 0 && h.Before(run.Started):
+		return []string{question + ": the log of its run before is not there"}
+	case run.Last.Known() && run.Ready.Before(h.Entry) && !h.Before(run.Last):
+		return []string{fmt.Sprintf("whether %s still ran at %s: nothing of it is known after %s", h.sidecar.Name, clockOf(h.Entry), clockOf(run.Last))}
+	case run.Loose:
+		return []string{question + ": only the pod's condition tells of that, and it waits for all containers"}
+	}
+	return []string{question + ": the two times are closer than they are known"}
 }
 
 // cannotTell says what is missing.
