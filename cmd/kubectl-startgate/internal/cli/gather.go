@@ -106,12 +106,15 @@ func (d *diagnose) pods(ctx context.Context, reader *live.Reader, namespace stri
 
 // checkContainer checks that --container names a container of each pod.
 func (d *diagnose) checkContainer(all []*evidence.Evidence) error {
+	if d.limits.Container == "" {
+		return nil
+	}
 	for _, e := range all {
 		var names []string
 		for _, container := range timeline.Containers(e) {
 			names = append(names, container.Name)
 		}
-		if d.limits.Container != "" && !slices.Contains(names, d.limits.Container) {
+		if !slices.Contains(names, d.limits.Container) {
 			return fmt.Errorf("pod %s has no container %s, only %s", e.Name, d.limits.Container, strings.Join(names, ", "))
 		}
 	}

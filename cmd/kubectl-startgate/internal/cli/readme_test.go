@@ -3,9 +3,12 @@ package cli
 import (
 	"fmt"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/report"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
 )
 
@@ -59,5 +62,22 @@ func TestVerdicts(t *testing.T) {
 	}
 	for name := range seen {
 		t.Errorf("%s is not described", name)
+	}
+}
+
+// TestSchema checks that the README has each field of the JSON.
+func TestSchema(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, of := range []any{report.Verdict{}, report.Entry{}, report.Cure{}, evidence.Gap{}} {
+		fields := reflect.TypeOf(of)
+		for i := range fields.NumField() {
+			name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")
+			if !strings.Contains(string(text), "`"+name+"`") {
+				t.Errorf("README.md has not the field %s of %s", name, fields.Name())
+			}
+		}
 	}
 }

@@ -2,6 +2,7 @@ package timeline
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -113,16 +114,16 @@ func eventTimes(event corev1.Event) (first, last time.Time, count int) {
 	return first, last, max(count, 1)
 }
 
+// containerInText finds the container in an event's message, where the event does not refer to it.
+var containerInText = regexp.MustCompile(`[Cc]ontainer "?([a-z0-9][a-z0-9-]*)`)
+
 // eventContainer returns the container that an event is about.
 func eventContainer(event corev1.Event) string {
-	_, name, ok := strings.Cut(event.InvolvedObject.FieldPath, "{")
-	if ok {
+	if _, name, ok := strings.Cut(event.InvolvedObject.FieldPath, "{"); ok {
 		return strings.TrimSuffix(name, "}")
 	}
-	for _, word := range []string{`Container "`, "Container ", "Stopping container ", "Started container "} {
-		if _, rest, found := strings.Cut(event.Message, word); found {
-			return strings.TrimRight(strings.FieldsFunc(rest, func(r rune) bool { return r == '"' || r == ' ' })[0], ",.")
-		}
+	if found := containerInText.FindStringSubmatch(event.Message); found != nil && event.Reason != "FailedMount" && event.Reason != "FailedScheduling" {
+		return found[1]
 	}
 	return ""
 }
