@@ -6,6 +6,8 @@ import (
 	"strings"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
@@ -19,6 +21,9 @@ func healthy(c *Case) *Verdict {
 		for _, s := range c.Sidecars {
 			if s.Current().Ready.Known() {
 				return c.healthyPair(app, s)
+			}
+			if c.isOver() {
+				return &Verdict{Name: Healthy, Summary: "the pod has done its work, and no connection failed", Evidence: c.Timeline.Of(app.Name, timeline.Terminated)}
 			}
 		}
 	}
@@ -62,7 +67,7 @@ const eventLife = time.Hour
 // doubts are what is missing for a verdict.
 func (c *Case) doubts() (missing []string) {
 	for _, s := range c.Sidecars {
-		if !s.Current().Ready.Known() {
+		if !s.Current().Ready.Known() && !c.isOver() {
 			missing = append(missing, c.doubtOfSidecar(s))
 		}
 	}
@@ -110,7 +115,7 @@ func (c *Case) doubtOfSidecar(s Sidecar) string {
 }
 
 // isOver reports whether the pod has done its work.
-func (c *Case) isOver() bool { return c.Pod.Status.Phase == "Succeeded" }
+func (c *Case) isOver() bool { return c.Pod != nil && c.Pod.Status.Phase == corev1.PodSucceeded }
 
 func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	log, ok := c.Timeline.Log(app.Name)

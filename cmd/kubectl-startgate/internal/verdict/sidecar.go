@@ -62,6 +62,9 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 	run.Ready = first(of(timeline.SidecarReady))
 	signs := of(timeline.SidecarNot, timeline.ProbeFailed)
 	if !run.Ready.Known() && !previous {
+		run.readyByGate(t, s)
+	}
+	if !run.Ready.Known() && !previous {
 		run.readyByStatus(t, s, pod)
 	}
 	run.findEnding(of(timeline.SidecarEnding, timeline.Killing))
@@ -92,6 +95,16 @@ func (r *Run) findEnding(signs []Entry) {
 	for _, sign := range signs {
 		if r.Ready.Before(sign) && !r.Ending.Known() {
 			r.Ending = sign
+		}
+	}
+}
+
+// readyByGate takes the readiness from startgate, which has asked for it.
+func (r *Run) readyByGate(t *timeline.Timeline, s Sidecar) {
+	for _, entry := range t.Entries {
+		if entry.Event() == timeline.GateReady && entry.Fields["target"] == s.Kind.Name && !entry.Before(r.Started) {
+			r.Ready = entry
+			return
 		}
 	}
 }
