@@ -124,13 +124,13 @@ func sorted(rows map[string]*row) (list []*row) {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *row) int {
-		return cmp.Or(cmp.Compare(b.hurts(), a.hurts()), cmp.Compare(boolRank(a.order), boolRank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
+		return cmp.Or(cmp.Compare(b.hurts(), a.hurts()), cmp.Compare(rank(a.order), rank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
 	})
 	return list
 }
 
-// boolRank puts workloads that nothing protects first.
-func boolRank(order string) int {
+// rank puts workloads that nothing protects first.
+func rank(order string) int {
 	if order == "none" {
 		return 0
 	}

@@ -71,14 +71,7 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 	if !s.Native && !previous { // TERM goes to all containers at once, and to native sidecars after them
 		run.findEnding(t.Of("", timeline.Deleted))
 	}
-	for _, sign := range signs {
-		isOurs := !run.Started.Known() || !sign.Before(run.Started)
-		isEarly := !run.Ready.Known() || sign.Before(run.Ready)
-		isBeforeEnd := !run.Ended.Known() || !run.Ended.Before(sign)
-		if sign.Known() && isOurs && isEarly && isBeforeEnd && isReadiness(sign) && !isDraining(sign) {
-			run.NotReady = sign
-		}
-	}
+	run.findNotReady(signs)
 	if pod == nil {
 		log, _ := t.LogOf(s.Name, previous)
 		run.First, run.Last = log.First, log.Last
@@ -87,6 +80,18 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 		run.infer(t)
 	}
 	return run, run.Started.Known() || run.Ended.Known() || run.Ready.Known()
+}
+
+// findNotReady takes the last sign before the readiness that the sidecar was not ready yet.
+func (r *Run) findNotReady(signs []Entry) {
+	for _, sign := range signs {
+		isOurs := !r.Started.Known() || !sign.Before(r.Started)
+		isEarly := !r.Ready.Known() || sign.Before(r.Ready)
+		isBeforeEnd := !r.Ended.Known() || !r.Ended.Before(sign)
+		if sign.Known() && isOurs && isEarly && isBeforeEnd && isReadiness(sign) && !isDraining(sign) {
+			r.NotReady = sign
+		}
+	}
 }
 
 // findEnding takes the first sign that the sidecar shuts down. While a pod ends, its status may still call its
