@@ -18,8 +18,8 @@ import (
 // othersWords are symptoms that Kubernetes, the kernel, the proxy or the application shows, not
 // startgate.
 var othersWords = []string{
-	"ECONNREFUSED", "connect: connection refused", "permission denied", "istio-proxy", "localhost", "Init:0/2", "Init:1/2", "Completed", "1/2", "NotReady",
-	"kubectl get pods", "Error",
+	"ECONNREFUSED", "connect: connection refused", "permission denied", "input/output error", "istio-proxy", "localhost",
+	"Init:0/2", "Init:1/2", "Completed", "1/2", "NotReady", "kubectl get pods", "Error",
 	"CrashLoopBackOff", "Back-off restarting failed container", "Startup probe failed", "Liveness probe failed",
 }
 

@@ -16,6 +16,13 @@ import (
 // each cluster: each has a network of its own.
 const Address = "10.231.0.1"
 
+// There is no kube-proxy. The addresses of these two Services are the node's own: the API
+// server listens on the first, and a pod with hostNetwork may serve names on the second.
+const (
+	serviceAddress = "10.233.0.1"
+	NamesAddress   = "10.233.0.10"
+)
+
 // runNode sets up the namespaces and runs the parts of Kubernetes in them until one ends.
 func runNode(dir string) error {
 	if err := setUp(dir); err != nil {
@@ -26,6 +33,11 @@ func runNode(dir string) error {
 		return err
 	}
 	go forward(listener, Address+":6443")
+	service, err := net.Listen("tcp", serviceAddress+":443")
+	if err != nil {
+		return err
+	}
+	go forward(service, Address+":6443")
 	return newParts(dir).run()
 }
 
@@ -89,6 +101,8 @@ func makeNetwork() error {
 link add node0 type veth peer name beyond0
 link set beyond0 up
 address add ` + Address + `/24 dev node0
+address add ` + serviceAddress + `/32 dev lo
+address add ` + NamesAddress + `/32 dev lo
 link set node0 up
 route add default via 10.231.0.254 dev node0
 `)

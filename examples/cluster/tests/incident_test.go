@@ -18,8 +18,9 @@ type incident struct {
 	redis string // its address
 }
 
-func newIncident(t *testing.T) incident {
-	n := newNamespace(t)
+func newIncident(t *testing.T) incident { return newIncidentIn(newNamespace(t)) }
+
+func newIncidentIn(n *namespace) incident {
 	redis := aPod("redis", "", notInjected, image("localhost/redis:1"))
 	app := &redis.Spec.Containers[0]
 	app.Command, app.Args = []string{"redis-server", "--protected-mode", "no", "--save", ""}, nil
