@@ -48,7 +48,7 @@ func TestRelease(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
 			n.kubectl("label", "namespace", n.name, "pod-security.kubernetes.io/enforce=restricted")
-			n.create(aPod("p", "echo works", restricted, neverReady, option))
+			n.create(aPod("p", served, restricted, neverReady, option))
 			n.untilReleasable("p", "app")
 			n.waitForLog("p", "istio-proxy", "listens")
 			if out, ok := n.exec("p", "app", "/startgate", "--check", "--now"); ok || !strings.Contains(out, "503") {
@@ -57,10 +57,8 @@ func TestRelease(t *testing.T) {
 			if out, ok := n.exec("p", "app", "/startgate", "--release"); !ok || out != "startgate: released PID 1\n" {
 				t.Errorf("--release exited with 0: %t, and printed %q", ok, out)
 			}
-			if end := n.waitForEnds("p", "app", 1)[0]; end.ExitCode != 0 || end.Message != "" {
-				t.Errorf("code %d, %q", end.ExitCode, end.Message)
-			}
-			if log := n.log("p", "app"); !strings.Contains(log, "event=released target=istio") || !strings.Contains(log, "\nworks\n") {
+			n.waitForLog("p", "app", "works")
+			if log := n.log("p", "app"); !strings.Contains(log, "event=released target=istio") {
 				t.Errorf("the log is\n%s", log)
 			}
 		})
@@ -72,7 +70,7 @@ func TestReleaseRefused(t *testing.T) {
 	t.Parallel()
 	n := newNamespace(t)
 	root := int64(0)
-	n.create(aPod("p", "echo works", neverReady, func(pod *corev1.Pod) {
+	n.create(aPod("p", served, neverReady, func(pod *corev1.Pod) {
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{RunAsUser: &root}
 	}))
 	n.untilReleasable("p", "app")
@@ -87,13 +85,13 @@ func TestReleaseRefused(t *testing.T) {
 	if log := n.log("p", "debugger"); !strings.Contains(log, "no startgate in this container has been waiting") {
 		t.Errorf("an ephemeral container: %q", log)
 	}
-	if log := n.log("p", "app"); strings.Contains(log, "released") || n.status("p", "app").State.Running == nil {
+	if log := n.log("p", "app"); strings.Contains(log, "released") || strings.Contains(log, "works") {
 		t.Errorf("it does not wait any more:\n%s", log)
 	}
 	if out, ok := n.exec("p", "app", "/startgate", "--release"); !ok {
 		t.Errorf("its own user: %q", out)
 	}
-	n.waitForEnds("p", "app", 1)
+	n.waitForLog("p", "app", "works")
 }
 
 // Of two containers that wait, also where they see each other's processes, only the one is
@@ -103,7 +101,7 @@ func TestReleaseOne(t *testing.T) {
 		t.Run(fmt.Sprintf("shareProcessNamespace: %t", share), func(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
-			pod := aPod("p", "echo works", neverReady)
+			pod := aPod("p", served, neverReady)
 			pod.Spec.ShareProcessNamespace = &share
 			second := *pod.Spec.Containers[0].DeepCopy()
 			second.Name = "second"
@@ -114,14 +112,12 @@ func TestReleaseOne(t *testing.T) {
 			if out, ok := n.exec("p", "second", "/startgate", "--release"); !ok || strings.Count(out, "released") != 1 {
 				t.Errorf("--release exited with 0: %t, and printed %q", ok, out)
 			}
-			if end := n.waitForEnds("p", "second", 1)[0]; end.ExitCode != 0 {
-				t.Errorf("code %d", end.ExitCode)
-			}
-			if log := n.log("p", "app"); strings.Contains(log, "released") || n.status("p", "app").State.Running == nil {
+			n.waitForLog("p", "second", "works")
+			if log := n.log("p", "app"); strings.Contains(log, "released") || strings.Contains(log, "works") {
 				t.Errorf("the other does not wait any more:\n%s", log)
 			}
 			n.letBecomeReady("p")
-			n.waitForEnds("p", "app", 1)
+			n.waitForLog("p", "app", "works")
 			if log := n.log("p", "app"); strings.Contains(log, "released") || !strings.Contains(log, "event=ready") {
 				t.Errorf("the other was released too:\n%s", log)
 			}

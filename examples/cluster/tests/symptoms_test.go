@@ -145,7 +145,7 @@ func TestTroubleshootingCommands(t *testing.T) {
 		command, _, _ = strings.Cut(command, "#")
 		return incident{namespace: n}.shell(strings.ReplaceAll(command, "POD", pod))
 	}
-	n.create(aPod("waits", "echo works", neverReady))
+	n.create(aPod("waits", served, neverReady))
 	n.untilReleasable("waits", "app")
 	n.waitForLog("waits", "istio-proxy", "listens")
 	if out := run(strings.Replace(commands[0], "#", "|| test $? = 124 #", 1), "waits"); !strings.Contains(out, "503") {
