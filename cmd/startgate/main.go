@@ -9,7 +9,7 @@
 //
 // A run goes from one file to the next:
 //
-//	main.go      catches signals, takes the environment
+//	main.go      catches signals (internal/early: the first ones), takes the environment
 //	args.go      the command line: a program to start, or a flag
 //	settings.go  the environment → settings (setting_types.go: how each is parsed)
 //	plan.go      settings → plan: what to wait for, what to shut down, and why

@@ -6,10 +6,9 @@ package tests
 
 import (
 	"bufio"
-	"io"
+	"fmt"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -20,28 +19,72 @@ import (
 func TestSignalDuringInitialisation(t *testing.T) {
 	inPIDs(t, func(t *testing.T, pid1 bool) {
 		for _, sig := range theEnding[:4] {
-			r, w := lockstepPipe(t)
-			cmd := command([]string{"WAIT_FOR=none"}, binary, "--", "echo", "APP UP")
-			cmd.Env = append(cmd.Env, "GODEBUG=inittrace=1")
-			cmd.Stderr = w
-			p := startAs(t, cmd, pid1)
-			w.Close()
-			first := initialisedAfter(p, r, "os/signal")
+			p, trace := startTraced(t, pid1)
+			trace.untilInit("os/signal")
+			next := trace.untilInit("")
 			p.send(sig)
-			var reading sync.WaitGroup
-			reading.Go(func() { _, _ = io.Copy(&p.log, r) })
+			trace.untilEnd()
 			p.ends(128 + int(sig))
-			reading.Wait()
 			p.logHas("event=stopped")
 			if t.Failed() {
-				t.Fatalf("%s was sent after the initialisation of %s", unix.SignalName(sig), first)
+				t.Fatalf("%s was sent after the initialisation of %s", unix.SignalName(sig), next)
 			}
 		}
 	})
 }
 
-// lockstepPipe returns a pipe that holds what one write(2) has written: its writer is
-// never further than one write ahead of its reader.
+// R13: the limit. Before that Go's runtime ends PID 1.
+func TestPID1EndsWith2BeforeInitialisation(t *testing.T) {
+	needRoot(t)
+	for _, sig := range theEnding[:4] {
+		p, trace := startTraced(t, true)
+		trace.untilInit("runtime")
+		p.send(sig)
+		trace.untilEnd()
+		p.ends(runtimeCode)
+	}
+}
+
+// initTrace is what Go writes about each package that it has initialised.
+type initTrace struct {
+	p     *process
+	lines *bufio.Scanner
+}
+
+// startTraced starts startgate. It is never further than one write(2) ahead of what is read
+// of its trace.
+func startTraced(t *testing.T, pid1 bool) (*process, initTrace) {
+	t.Helper()
+	r, w := lockstepPipe(t)
+	cmd := command([]string{"WAIT_FOR=none"}, binary, "--", "true")
+	cmd.Env = append(cmd.Env, "GODEBUG=inittrace=1")
+	cmd.Stderr = w
+	p := startAs(t, cmd, pid1)
+	w.Close()
+	return p, initTrace{p, bufio.NewScanner(r)}
+}
+
+// untilInit reads until a package has been initialised, or any one, and returns its name.
+func (trace initTrace) untilInit(name string) string {
+	trace.p.Helper()
+	for trace.lines.Scan() {
+		words := strings.Fields(trace.lines.Text()) // init os/signal @0.7 ms, 0.004 ms clock, …
+		if len(words) > 1 && words[0] == "init" && (name == "" || words[1] == name) {
+			return words[1]
+		}
+	}
+	trace.p.Fatalf("the trace ended before the initialisation of %q", name)
+	return ""
+}
+
+// untilEnd reads the rest, which becomes the process's log.
+func (trace initTrace) untilEnd() {
+	for trace.lines.Scan() {
+		fmt.Fprintln(&trace.p.log, trace.lines.Text())
+	}
+}
+
+// lockstepPipe returns a pipe that holds what one write(2) has written.
 func lockstepPipe(t *testing.T) (r, w *os.File) {
 	t.Helper()
 	var ends [2]int
@@ -54,23 +97,4 @@ func lockstepPipe(t *testing.T) (r, w *os.File) {
 		t.Fatal(err)
 	}
 	return r, w
-}
-
-// initialisedAfter reads Go's trace of the initialisation until this package and the next
-// have been initialised, and returns the next one.
-func initialisedAfter(p *process, trace io.Reader, name string) string {
-	p.Helper()
-	found := false
-	for lines := bufio.NewScanner(trace); lines.Scan(); {
-		words := strings.Fields(lines.Text()) // init os/signal @0.7 ms, 0.004 ms clock, …
-		switch {
-		case len(words) < 2 || words[0] != "init":
-		case found:
-			return words[1]
-		default:
-			found = words[1] == name
-		}
-	}
-	p.Fatalf("%s has not been initialised", name)
-	return ""
 }
