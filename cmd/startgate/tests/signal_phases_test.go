@@ -310,12 +310,29 @@ func TestEverySignalWhileQuitting(t *testing.T) {
 				p.send(test.sig)
 				p.stopsAndGoesOn()
 			case ended, passed, handedOn:
+				p.isOutOfHandlers()
 				p.send(test.sig)
 			}
 		}
 		p.send(unix.SIGTERM)
 		p.ends(7)
 		p.logHas("to shut down: SIGTERM")
+	})
+}
+
+// isOutOfHandlers waits until the first thread has handled all signals. While it runs a
+// handler it blocks the others, and the kernel does not protect PID 1 from one that is
+// blocked there and has its default effect, such as 32.
+func (p *process) isOutOfHandlers() {
+	p.Helper()
+	eventually(p, "its handlers to return", func() bool {
+		status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.pid()))
+		for _, set := range []string{"SigPnd", "ShdPnd", "SigBlk"} {
+			if !strings.Contains(string(status), set+":\t"+maskOf(nil)) {
+				return false
+			}
+		}
+		return true
 	})
 }
 
