@@ -33,11 +33,17 @@ type Signals struct {
 // Call it as early as possible, from an init function of package main.
 func Catch(signals ...syscall.Signal) *Signals {
 	// Go drops what does not fit; a burst of real-time signals may be long.
-	s := &Signals{arrived: make(chan os.Signal, 1024)}
+	s := CatchTo(make(chan os.Signal, 1024))
 	s.CatchMore(signals...)
 	s.catching.Wait()
 	return s
 }
+
+// CatchTo is for a program that has caught signals before it can call [Catch], because
+// the initialisation of this package and others takes too long for it. It has passed
+// them to arrived by [os/signal.Notify], and gives them to [Signals.CatchMore] now, which
+// loses none. From now on only Signals reads the channel.
+func CatchTo(arrived chan os.Signal) *Signals { return &Signals{arrived: arrived} }
 
 // CatchMore starts to catch more signals, as [Catch] does, and does not wait for that: Go
 // takes ten microseconds for each. The next call waits.

@@ -256,3 +256,19 @@ func TestCatchMoreTwice(t *testing.T) {
 		t.Errorf("USR2 arrived %d times", n)
 	}
 }
+
+// What has been caught before is neither lost nor reported twice.
+func TestCatchTo(t *testing.T) {
+	arrived := make(chan os.Signal, 8)
+	signal.Notify(arrived, syscall.SIGUSR1)
+	s := CatchTo(arrived)
+	send(t, s, syscall.SIGUSR1)
+	s.CatchMore(syscall.SIGUSR1, syscall.SIGUSR2)
+	if want := []syscall.Signal{syscall.SIGUSR1, syscall.SIGUSR2}; !slices.Equal(s.caught(), want) {
+		t.Errorf("caught are %v, want %v", s.caught(), want)
+	}
+	send(t, s, syscall.SIGUSR2)
+	wantSignal(t, s.Do(t.Context(), untilDone), syscall.SIGUSR1)
+	wantSignal(t, s.Do(t.Context(), untilDone), syscall.SIGUSR2)
+	wantNothingPending(t, s)
+}

@@ -68,7 +68,7 @@ func hintNotInjected(ctx context.Context, s waitState) hint {
 		return hint{s.target.Name + doesNotListen + s.target.Sidecar.RefusedHint, anchorNotReady}
 	case s.injection == injected:
 		return hint{s.target.Name + doesNotListen +
-			"In an init container it never will: the kubelet starts a classic sidecar after all init containers", anchorInitContainer}
+			"In an init container it never will: the kubelet starts a classic sidecar after all init containers" + movedPort(s.target), anchorInitContainer}
 	case s.target.Sidecar.Mesh:
 		return hintNoMesh(ctx, s)
 	case s.injection == unknownInjection && s.outsidePod:
@@ -96,10 +96,16 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 	text := "Nothing listens and nothing is redirected: the pod is probably not injected " +
 		"(or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
 		"Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
-	if !isIstio(s.target) { // Istio's second port refuses too, so that its first has moved is no reason
-		text += ". " + s.target.Sidecar.RefusedHint
+	return hint{text + movedPort(s.target), anchorNotInjected}
+}
+
+// movedPort says that the ports of a sidecar on which nothing listens may be others. Istio's
+// second port does not move, and refuses too.
+func movedPort(target wait.Target) string {
+	if isIstio(target) {
+		return ""
 	}
-	return hint{text, anchorNotInjected}
+	return ". " + target.Sidecar.RefusedHint
 }
 
 var hintOutsidePod = hint{"This is not a pod: " + envInPod + " is not set. On a laptop, in CI or with compose, set " + envWaitFor + "=none", anchorNotInPod}

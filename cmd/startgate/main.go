@@ -9,7 +9,7 @@
 //
 // A run goes from one file to the next:
 //
-//	main.go      catches signals, takes the environment
+//	main.go      catches signals (internal/early: the first ones), takes the environment
 //	args.go      the command line: a program to start, or a flag
 //	settings.go  the environment → settings (setting_types.go: how each is parsed)
 //	plan.go      settings → plan: what to wait for, what to shut down, and why
@@ -28,29 +28,19 @@ import (
 	"log"
 	"os"
 	"runtime"
-	"syscall"
 
+	"github.com/startgate/startgate/cmd/startgate/internal/early"
 	"github.com/startgate/startgate/exec"
 )
 
-// stopSignals are what a user stops a program with. QUIT is caught first, because its
-// default in Go is the worst: it prints all stacks.
-var stopSignals = []syscall.Signal{syscall.SIGQUIT, syscall.SIGTERM, syscall.SIGINT, syscall.SIGHUP}
-
-// caught has the signals since init.
-var caught *exec.Signals
-
 // init keeps the main goroutine on the first thread, from which execve keeps what
-// Linux ties to it, and catches the signals that matter most before anything else is
-// done.
-func init() {
-	runtime.LockOSThread()
-	caught = exec.Catch(stopSignals...)
-}
+// Linux ties to it.
+func init() { runtime.LockOSThread() }
 
 func main() {
-	caught.CatchMore(exec.Ending()...)
+	signals := exec.CatchTo(early.Arrived)
+	signals.CatchMore(exec.Ending()...)
 	log.SetOutput(io.Discard) // net/http logs what a server does wrong; the probe's answer says it too
-	g := gate{args: os.Args[1:], environ: exec.Environ(), signals: caught, stdout: os.Stdout, stderr: standardError()}
+	g := gate{args: os.Args[1:], environ: exec.Environ(), signals: signals, stdout: os.Stdout, stderr: standardError()}
 	os.Exit(g.run())
 }

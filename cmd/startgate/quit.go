@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/startgate/startgate/cmd/startgate/internal/early"
 	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 )
@@ -28,7 +29,7 @@ func (g *gate) quit(code int, failure error) {
 	}
 	var signal *exec.SignalError
 	defer exec.Reap()()
-	g.signals.EndBy(stopSignals...)
+	g.signals.EndBy(early.Stop...)
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error {
 		if failure != nil && isNotStarted(code) {
 			g.awaitLate(ctx, targets)
