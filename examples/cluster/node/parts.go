@@ -59,6 +59,10 @@ func (p *parts) startRest() error {
 		p.startKube("kube-controller-manager", "--kubeconfig", kubeconfig, "--leader-elect=false", "--controllers", "*",
 			"--service-account-private-key-file", p.file("api.key"), "--bind-address", "127.0.0.1", "--cert-dir", "/run/kcm"),
 		p.startKube("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1"),
+		p.startKube("kube-proxy", "--kubeconfig", kubeconfig, "--hostname-override", "node", "--proxy-mode", "iptables",
+			"--cluster-cidr", podAddresses, "--healthz-bind-address", "127.0.0.1:10256", "--metrics-bind-address", "127.0.0.1:10249",
+			// Those of conntrack are the whole machine's.
+			"--conntrack-max-per-core=0", "--conntrack-min=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
 	)
 }
 

@@ -32,8 +32,20 @@ func (c *Cluster) Log(part, word string, n int) string {
 	return lastLines(found, n)
 }
 
+// Command returns a command that runs in the node's network and with its mounts.
+func (c *Cluster) Command(name string, args ...string) (*exec.Cmd, error) {
+	init, err := c.init()
+	return exec.Command("nsenter", append([]string{"--target", init, "--net", "--mount", "--", name}, args...)...), err
+}
+
 // Path returns where this process finds a file of the node, whose mounts are its own.
 func (c *Cluster) Path(file string) (string, error) {
-	init, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.keeper.Process.Pid))
-	return "/proc/" + strings.TrimSpace(string(init)) + "/root" + file, err
+	init, err := c.init()
+	return "/proc/" + init + "/root" + file, err
+}
+
+// init returns PID 1 of the node, as this machine counts.
+func (c *Cluster) init() (string, error) {
+	pid, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.keeper.Process.Pid))
+	return strings.TrimSpace(string(pid)), err
 }
