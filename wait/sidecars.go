@@ -40,11 +40,12 @@ var sidecars = []Sidecar{
 		Quit:       "http://localhost:15020/quitquitquit",
 		Injected:   "metadata.annotations['sidecar.istio.io/status']",
 		Note:       "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",
-		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, or with 0 disabled it: " +
-			"http://localhost:15021/healthz/ready follows it",
+		RefusedHint: "The annotation status.sidecar.istio.io/port may have moved port 15020, which " +
+			"http://localhost:15021/healthz/ready follows, or with 0 disabled it: then there is http://localhost:15000/ready",
 		NotReadyHint: "Istio's agent is up, and its Envoy is not ready; " +
 			"the reason is in kubectl logs POD -c istio-proxy | grep 'NOT ready'",
-		QuitHint: "Istio's agent takes a POST from loopback only; with status.sidecar.istio.io/port: 0 it cannot be shut down",
+		QuitHint: "Istio's agent takes a POST from loopback only, at the port of the annotation status.sidecar.istio.io/port: " +
+			"write http://localhost:PORT/quitquitquit; with 0 http://localhost:15000/quitquitquit",
 	},
 	{
 		// linkerd/linkerd2-proxy: linkerd/app/admin/src/server.rs

@@ -33,6 +33,7 @@ type command struct {
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
+// parseArgs reads the command line. With an error it returns the verb, if there was one.
 func parseArgs(args []string) (command, error) {
 	if len(args) == 0 {
 		return command{}, usageErrorf("no program to start")
@@ -90,11 +91,11 @@ func withOperand(verb, operand string, rest []string) (command, error) {
 	optional := strings.Trim(operand, "[]")
 	switch {
 	case operand == "" && len(rest) > 0:
-		return command{}, noOperand(verb, rest[0])
+		return command{verb: verb}, noOperand(verb, rest[0])
 	case operand == optional && operand != "" && len(rest) != 1:
-		return command{}, usageErrorf("%s takes one argument: write startgate %s %s", verb, verb, operand)
+		return command{verb: verb}, usageErrorf("%s takes one argument: write startgate %s %s", verb, verb, operand)
 	case operand != optional && len(rest) > 0 && (len(rest) > 1 || rest[0] != optional):
-		return command{}, usageErrorf("%s takes nothing but %s: write startgate %s %s", verb, optional, verb, optional)
+		return command{verb: verb}, usageErrorf("%s takes nothing but %s: write startgate %s %s", verb, optional, verb, optional)
 	case len(rest) == 1:
 		return command{verb: verb, operand: rest[0]}, nil
 	}

@@ -17,6 +17,7 @@ const (
 	eventStopped        event = "stopped"
 	eventFailed         event = "failed"
 	eventExited         event = "exited"
+	eventQuitWaiting    event = "quit_waiting"
 	eventQuitAccepted   event = "quit_accepted"
 	eventQuitGone       event = "quit_gone"
 	eventQuitRejected   event = "quit_rejected"
@@ -44,6 +45,7 @@ var events = []struct {
 	{eventStopped, "a signal stopped startgate before the application started"},
 	{eventFailed, "startgate could not do its work: a mistake in a setting, or a program that cannot be run"},
 	{eventExited, "the supervised application exited"},
+	{eventQuitWaiting, "the application could not be started, and startgate waits for the sidecar to start, to shut it down"},
 	{eventQuitAccepted, "the sidecar accepted the shutdown request; the message says whether it is gone"},
 	{eventQuitGone, "the sidecar was gone before it was asked"},
 	{eventQuitRejected, "the sidecar did not accept the shutdown request"},

@@ -199,7 +199,7 @@ func TestEveryEndHasAnAddress(t *testing.T) {
 		{errHeld, eventGaveUp, anchorTimeout},
 		{hintedError{error: context.DeadlineExceeded, hint: hint{"text", anchorFile}}, eventGaveUp, anchorFile},
 		{hintedError{error: context.DeadlineExceeded}, eventGaveUp, anchorTimeout},
-		{settingsError{usageErrorf("x")}, eventFailed, anchorFailed},
+		{settingsError{error: usageErrorf("x")}, eventFailed, anchorFailed},
 		{&exec.ExitError{Code: exec.CodeCannotRun}, eventFailed, anchorNotRun},
 		{&exec.ExitError{Code: exec.CodeNotFound}, eventFailed, anchorNotRun},
 		{&exec.SignalError{Signal: 15}, eventStopped, anchorStopped},

@@ -68,9 +68,6 @@ type hintedError struct {
 // Unwrap returns the error without its hint.
 func (e hintedError) Unwrap() error { return e.error }
 
-// settingsError names mistakes in the settings, each in a line.
-type settingsError struct{ error }
-
 // hintOf returns the hint of an error, or the section about its exit code.
 func hintOf(err error) hint {
 	var hinted hintedError

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/startgate/startgate/wait"
 )
@@ -17,14 +19,45 @@ func hintIstio(ctx context.Context, s waitState) hint {
 	if !isIstio(s.target) || s.last.Outcome != wait.NotReady {
 		return hint{}
 	}
-	switch accepted, rejected := envoyUpdates(ctx); {
+	text := s.target.Sidecar.NotReadyHint
+	switch accepted, rejected, err := envoyUpdates(ctx); {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		text = "Istio's agent is up, and its Envoy does not run yet, or crashes: see kubectl logs POD -c istio-proxy"
+	case err != nil:
 	case rejected > 0:
-		return hint{"Envoy has rejected the configuration that istiod sent: see kubectl logs POD -c istio-proxy, and istioctl analyze", anchorNotReady}
+		text = "Envoy has rejected the configuration that istiod sent: see kubectl logs POD -c istio-proxy, and istioctl analyze"
 	case accepted == 0:
-		return hint{"The proxy has received no configuration: istiod is out of reach, or does not serve this pod. " +
-			"See kubectl logs POD -c istio-proxy | grep 'NOT ready', and istioctl proxy-status", anchorNotReady}
+		text = "The proxy has received no configuration: istiod is out of reach, or does not serve this pod. " +
+			"See kubectl logs POD -c istio-proxy | grep 'NOT ready', and istioctl proxy-status"
+	default:
+		text = "Envoy has accepted configuration from istiod, and is still initializing: it waits for the endpoints or certificates of its clusters. " +
+			"See kubectl logs POD -c istio-proxy, and istioctl proxy-status"
 	}
-	return hint{s.target.Sidecar.NotReadyHint, anchorNotReady}
+	return hint{text, anchorNotReady}
+}
+
+// envoyHealth is where Envoy hands on the readiness of Istio's agent, wherever that listens.
+const envoyHealth = "http://localhost:15021/healthz/ready"
+
+// statusPortText says what has become of the status port of Istio's agent, which refuses while
+// Envoy's listener is up; nothing when that does not tell.
+func statusPortText(ctx context.Context, target wait.Target) string {
+	if !isIstio(target) {
+		return ""
+	}
+	response, err := get(ctx, strings.Replace(envoyHealth, "localhost", "127.0.0.1", 1))
+	if err != nil {
+		return ""
+	}
+	response.Body.Close()
+	switch response.StatusCode {
+	case http.StatusOK:
+		return "The proxy is ready, and the annotation status.sidecar.istio.io/port has moved its status port: write " + envoyHealth + " instead of istio"
+	case http.StatusServiceUnavailable:
+		return "The proxy is up, and " + envoyHealth + " answers 503, as it always does where the annotation status.sidecar.istio.io/port is 0: " +
+			"then write http://localhost:15000/ready instead of istio. With another port, the proxy is not ready"
+	}
+	return ""
 }
 
 // envoyStats are the counters by which Istio's agent finds out whether Envoy is
@@ -32,33 +65,39 @@ func hintIstio(ctx context.Context, s waitState) hint {
 const envoyStats = "http://127.0.0.1:15000/stats?usedonly&filter=" +
 	"%5E(cluster_manager%5C.cds%7Clistener_manager%5C.lds)%5C.(update_success%7Cupdate_rejected)%24"
 
-// envoyUpdates returns how many updates of its configuration Envoy has accepted
-// and rejected; -1 when it does not say.
-func envoyUpdates(ctx context.Context) (accepted, rejected int) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, envoyStats, nil)
+// errNotEnvoy says that another program has Envoy's port.
+var errNotEnvoy = errors.New("not Envoy's counters")
+
+// envoyUpdates returns how many updates of its configuration Envoy has accepted and rejected.
+func envoyUpdates(ctx context.Context) (accepted, rejected int, err error) {
+	response, err := get(ctx, envoyStats)
 	if err != nil {
-		return -1, -1
-	}
-	response, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
-	if err != nil {
-		return -1, -1
+		return 0, 0, err
 	}
 	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
-		return -1, -1
+		return 0, 0, errNotEnvoy
 	}
 	return countUpdates(io.LimitReader(response.Body, 64<<10))
 }
 
-// countUpdates adds up Envoy's counters. It returns -1 when text holds anything else: then
-// another program has Envoy's port. A counter that is 0 is left out, and so may all be.
-func countUpdates(text io.Reader) (accepted, rejected int) {
+// get asks a server of this pod, by a connection of its own.
+func get(ctx context.Context, url string) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	return (&http.Transport{DisableKeepAlives: true}).RoundTrip(request)
+}
+
+// countUpdates adds up Envoy's counters. A counter that is 0 is left out, and so may all be.
+func countUpdates(text io.Reader) (accepted, rejected int, err error) {
 	lines := bufio.NewScanner(text)
 	for lines.Scan() {
 		name, value, _ := strings.Cut(lines.Text(), ": ")
 		n, err := strconv.ParseUint(value, 10, 31)
 		if err != nil {
-			return -1, -1
+			return 0, 0, errNotEnvoy
 		}
 		switch name {
 		case "cluster_manager.cds.update_success", "listener_manager.lds.update_success":
@@ -66,11 +105,8 @@ func countUpdates(text io.Reader) (accepted, rejected int) {
 		case "cluster_manager.cds.update_rejected", "listener_manager.lds.update_rejected":
 			rejected += int(n)
 		default:
-			return -1, -1
+			return 0, 0, errNotEnvoy
 		}
 	}
-	if lines.Err() != nil {
-		return -1, -1
-	}
-	return accepted, rejected
+	return accepted, rejected, lines.Err()
 }

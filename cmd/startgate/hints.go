@@ -37,7 +37,7 @@ func hintGone(_ context.Context, s waitState) hint {
 		return hint{}
 	}
 	return hint{"It answered before and is gone: it has crashed, or was stopped, as by an earlier try of this Job that shut it down. " +
-		"See kubectl describe pod, and kubectl logs POD --previous of its container", anchorGone}
+		"See kubectl describe pod, and kubectl logs POD -c CONTAINER, with --previous if it was restarted", anchorGone}
 }
 
 // hintMovedPort is for a sidecar whose ready port refuses while its early port answers.
@@ -46,9 +46,13 @@ func hintMovedPort(ctx context.Context, s waitState) hint {
 		return hint{}
 	}
 	for _, port := range s.target.EarlyKnock {
-		if port.Probe(ctx).Outcome != wait.Refused {
-			return hint{"The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint, anchorMovedPort}
+		if port.Probe(ctx).Outcome == wait.Refused {
+			continue
 		}
+		if text := statusPortText(ctx, s.target); text != "" {
+			return hint{text, anchorMovedPort}
+		}
+		return hint{"The proxy is up, and its status port is another or disabled: " + s.target.Sidecar.RefusedHint, anchorMovedPort}
 	}
 	return hint{}
 }
@@ -60,9 +64,12 @@ func hintNotInjected(ctx context.Context, s waitState) hint {
 		return hint{}
 	}
 	switch {
-	case s.injection == injected, s.injection == nativeIstio:
-		return hint{s.target.Name + " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. " +
-			s.target.Sidecar.RefusedHint, anchorNotReady}
+	case s.injection == nativeIstio:
+		return hint{s.target.Name + doesNotListen + s.target.Sidecar.RefusedHint, anchorNotReady}
+	case s.injection == injected:
+		return hint{s.target.Name + doesNotListen +
+			"In an init container it never will: the kubelet starts a classic sidecar after all init containers. " +
+			s.target.Sidecar.RefusedHint, anchorInitContainer}
 	case s.target.Sidecar.Mesh:
 		return hintNoMesh(ctx, s)
 	case s.injection == unknownInjection:
@@ -71,6 +78,9 @@ func hintNotInjected(ctx context.Context, s waitState) hint {
 	}
 	return hint{}
 }
+
+// doesNotListen is what the log says of a sidecar that is known to be there.
+const doesNotListen = " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. "
 
 // hintNoMesh is for a mesh's sidecar of which it is not known that it was injected.
 func hintNoMesh(ctx context.Context, s waitState) hint {
@@ -86,7 +96,8 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 	if s.injection == unknownInjection && isIstio(s.target) {
 		cure = "Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
 	}
-	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected (or in ambient mode, or on the host's network). " +
+	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected " +
+		"(or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
 		cure + ". " + s.target.Sidecar.RefusedHint, anchorNotInjected}
 }
 

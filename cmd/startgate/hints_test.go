@@ -85,9 +85,10 @@ func TestHintUnixSocket(t *testing.T) {
 // That a sidecar may not be injected is said only where it is not known to be.
 func TestHintOfASidecarThatRefuses(t *testing.T) {
 	const (
-		waits = " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. "
-		port  = "The annotation config.linkerd.io/admin-port may have moved port 4191"
-		dapr  = "daprd may listen on a Unix socket only"
+		waits = " was injected, and does not listen yet: see kubectl describe pod, and the log of its container. " +
+			"In an init container it never will: the kubelet starts a classic sidecar after all init containers. "
+		port = "The annotation config.linkerd.io/admin-port may have moved port 4191"
+		dapr = "daprd may listen on a Unix socket only"
 	)
 	for _, test := range []struct {
 		target string

@@ -17,8 +17,8 @@
 //	run.go       carries the plan out: wait, hand over, shut down the sidecars
 //	waiting.go   waits (progress.go: logs how it goes; hint.go: what may be wrong)
 //	release.go   ends the wait early, for startgate --release
-//	quit.go      asks the sidecars to shut down
 //	exit.go      the exit code, and the reason on the way out
+//	quit.go      asks the sidecars to shut down (quit_late.go: one that has not started)
 //
 // log.go has the log, and events.go what its lines are about.
 package main

@@ -11,13 +11,13 @@ import (
 	"github.com/startgate/startgate/wait"
 )
 
-// quit asks the sidecars to shut down; code is that of the application, or of the
-// failure to start it. A signal stops the asking, if it is one that a user stops
-// programs with: others, such as USR1, were for the application. Orphans that the
-// application has left are reaped meanwhile.
-func (g *gate) quit(code int) {
+// quit asks the sidecars to shut down; code is that of the application, or of the failure to
+// start it. A signal stops the asking, if it is one that a user stops programs with: others,
+// such as USR1, were for the application. Orphans that the application has left are reaped
+// meanwhile.
+func (g *gate) quit(code int, failure error) {
 	targets := g.current().quits
-	if len(targets) == 0 {
+	if g.checks || len(targets) == 0 {
 		return
 	}
 	names := quits(targets).String()
@@ -29,7 +29,12 @@ func (g *gate) quit(code int) {
 	var signal *exec.SignalError
 	defer exec.Reap()()
 	g.signals.EndBy(stopSignals...)
-	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return g.quitAll(ctx, targets) })
+	err := g.signals.Do(context.Background(), func(ctx context.Context) error {
+		if failure != nil && isNotStarted(code) {
+			g.awaitLate(ctx, targets)
+		}
+		return g.quitAll(ctx, targets)
+	})
 	if errors.As(err, &signal) {
 		name := exec.SignalName(signal.Signal)
 		g.log.warn(eventQuitStopped, "stopped asking "+names+" to shut down: "+name, "target", names, "signal", name)
@@ -95,6 +100,9 @@ func (g *gate) quitOne(ctx, timed context.Context, target wait.Target) wait.Quit
 	g.metrics.quit(target, outcome, took)
 	took = took.Round(time.Millisecond)
 	attrs := []any{"target", target.Name, "answer", answer.Detail, "elapsed", took}
+	if isAnswer := answer.Outcome == wait.Ready || answer.Outcome == wait.NotReady; !isAnswer && ctx.Err() != nil {
+		return outcome // a signal stopped the asking, which has a line of its own
+	}
 	switch outcome {
 	case wait.QuitAccepted:
 		g.watchGone(ctx, target, began)

@@ -33,13 +33,14 @@ type gate struct {
 	waited   waitStats
 }
 
-// run does what the command line says and returns the exit code. A process that is
-// replaced by the program does not return.
+// run does what the command line says and returns the exit code. However that ends, the
+// sidecars are shut down. A process that is replaced by the program does not return.
 func (g *gate) run() int {
 	code, err := g.obey()
 	if err != nil {
 		code = g.reportExit(err)
 	}
+	g.quit(code, err)
 	g.metrics.write()
 	return code
 }
@@ -49,6 +50,11 @@ func (g *gate) obey() (code int, err error) {
 	g.log = newLog(g.stderr, settings{LogFormat: readLogFormat()})
 	command, err := parseArgs(g.args)
 	if err != nil {
+		if command.verb == "" && os.Getpid() == 1 { // otherwise it may be a user's, by kubectl exec
+			var wrong error
+			g.settings, wrong = readSettings()
+			g.planShutdown(wrong)
+		}
 		return 0, err
 	}
 	switch command.verb {
@@ -67,7 +73,10 @@ func (g *gate) obey() (code int, err error) {
 	g.log = newLog(g.stderr, g.settings) // also for mistakes in the others
 	if err != nil {
 		g.warn(notes)
-		return 0, settingsError{err}
+		if command.verb == "" {
+			g.planShutdown(err)
+		}
+		return 0, err
 	}
 	g.plan = makePlan(g.settings, command.verb != "--wait")
 	g.plan.notes = slices.Concat(notes, g.plan.notes)
@@ -89,8 +98,7 @@ func (g *gate) obey() (code int, err error) {
 // current returns the plan as far as what was seen of the pod leaves it.
 func (g *gate) current() plan { return g.plan.without(g.isSkipped, g.isAbsent) }
 
-// start waits and hands over to the program with these arguments. However that ends,
-// the sidecars are shut down.
+// start waits and hands over to the program with these arguments.
 func (g *gate) start(argv []string) (code int, err error) {
 	g.program = argv[0]
 	err = g.find()
@@ -106,10 +114,6 @@ func (g *gate) start(argv []string) (code int, err error) {
 	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Code == exec.CodeNotFound {
 		err = hintedError{error: err, hint: hintNotFound(g.program)}
 	}
-	if err != nil {
-		code = exitCode(err)
-	}
-	g.quit(code)
 	return code, err
 }
 

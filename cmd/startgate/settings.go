@@ -75,17 +75,31 @@ func variableOf(field string) string {
 }
 
 // readSettings reads the settings from the environment that this process was started
-// with. The error names every variable that cannot be used, and what to write instead.
+// with. One that cannot be used has its default, and the error, a [settingsError], says what
+// to write instead.
 func readSettings() (settings, error) {
 	var (
-		read settings
-		errs []error
+		read  settings
+		errs  []error
+		wrong []string
 	)
 	fields := reflect.ValueOf(&read).Elem()
 	for i, s := range describeSettings() {
-		errs = append(errs, s.read(fields.Type().Field(i), fields.Field(i)))
+		if err := s.read(fields.Type().Field(i), fields.Field(i)); err != nil {
+			_ = s.decodeDefault(fields.Field(i))
+			errs, wrong = append(errs, err), append(wrong, s.Name)
+		}
 	}
-	return read, errors.Join(errs...)
+	if len(errs) > 0 {
+		return read, settingsError{errors.Join(errs...), wrong}
+	}
+	return read, nil
+}
+
+// settingsError says what is wrong with some settings, each in a line.
+type settingsError struct {
+	error
+	names []string // of these settings
 }
 
 // read reads one setting into its field, so that one mistake does not hide the next.

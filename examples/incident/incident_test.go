@@ -90,12 +90,12 @@ func TestWithoutStartgate(t *testing.T) {
 	l.inOrder(
 		l.first(app, "Redis: .*10.20.0.2:6379: Connection refused"),
 		l.some(3, kubelet, "Readiness probe failed: HTTP probe failed with statuscode: 503")[0],
-		l.ready(),
+		l.ready(), // after the first refused connection: so README.md distinguishes this incident from others
 		l.first(client, "the shop is open"),
 	)
 	l.inOrder(
 		l.first(app, "PostgreSQL: .*10.20.0.3.* Connection refused"),
-		l.notReady(), // after the first refused connection: so README.md distinguishes this incident from others
+		l.notReady(),
 		l.first(app, "Redis answers: 1$"),
 		l.first(app, "PostgreSQL answers: "),
 		l.first(app, "the application serves"),

@@ -174,8 +174,7 @@ var endings = []tableRow{
 			app:      "echo working",
 			sidecar:  []string{"--hold-start", "--hold-ready"},
 			do: func(p *pod) {
-				p.waitForLog("app", "istio is not ready yet", 1)
-				time.Sleep(2 * time.Second) // by then startgate has given up, which it logs only at its exit
+				p.waitForLog("app", "event=gave_up", 1)
 				p.letListen("istio-proxy")
 			},
 			want: timedOut(outcome{phase: "Failed", code: 124, quit: asked}),
@@ -225,6 +224,60 @@ var endings = []tableRow{
 		},
 	},
 	{
+		"the same, and the sidecar starts later than `STARTGATE_QUIT_TIMEOUT`, as when its image is still being pulled",
+		tableCell{
+			text:     "the same: startgate waits for the sidecar, [as long as it may](#a-sidecar-that-starts-after-the-failure)",
+			settings: []string{"STARTGATE_QUIT_TIMEOUT=1s"},
+			app:      missingProgram,
+			sidecar:  []string{"--hold-start"},
+			do:       letListenLate,
+			want: outcome{
+				phase: "Failed", code: 127, quit: asked,
+				message: "startgate: cannot run /missing: no such file or directory",
+			},
+		},
+		tableCell{
+			text:    "as above",
+			app:     missingProgram,
+			sidecar: []string{"--hold-start"},
+			do: func(p *pod) {
+				p.waitForLog("app", logNotAsked, 2)
+				p.stop(grace)
+			},
+			want: outcome{
+				phase: "Failed", code: anyCode, restarts: atLeast(1), log: []string{logNotAsked, "code=127"},
+				message: "startgate: cannot run /missing: no such file or directory",
+			},
+		},
+	},
+	{
+		"a setting or the command line is wrong",
+		tableCell{
+			text:     "code 125, and as for 127",
+			settings: []string{"STARTGATE_TIMEOUT=5", "STARTGATE_QUIT_TIMEOUT=1s"},
+			app:      "echo working",
+			sidecar:  []string{"--hold-start"},
+			do:       letListenLate,
+			want: outcome{
+				phase: "Failed", code: 125, quit: asked,
+				message: `startgate: STARTGATE_TIMEOUT="5": missing unit, write 5s`,
+			},
+		},
+		tableCell{
+			text:     "code 125, and as for 127",
+			settings: []string{"STARTGATE_TIMEOUT=5"},
+			app:      "echo working",
+			do: func(p *pod) {
+				p.waitForLog("app", logNotAsked, 2)
+				p.stop(grace)
+			},
+			want: outcome{
+				phase: "Failed", code: anyCode, restarts: atLeast(1), log: []string{logNotAsked, "code=125"},
+				message: `startgate: STARTGATE_TIMEOUT="5": missing unit, write 5s`,
+			},
+		},
+	},
+	{
 		"the sidecar exits first, with a code that is not 0",
 		tableCell{
 			text: "it goes on, without the mesh; its own code counts; the pod becomes Failed, by the sidecar's code",
@@ -237,7 +290,7 @@ var endings = []tableRow{
 			want: outcome{phase: "Failed", sidecar: 137, log: []string{logIstioGone, "code=0"}},
 		},
 		tableCell{
-			text: "it goes on; the sidecar is restarted, and shut down at the end",
+			text: "it goes on; the sidecar is restarted, and shut down at the end. The restart [counts](#which-failures-count): with `backoffLimit: 0` **the Job fails at once, and the application gets TERM**",
 			app:  exitsOnUSR1,
 			do: onceWorking(func(p *pod) {
 				p.signal("istio-proxy", syscall.SIGKILL)
@@ -245,6 +298,21 @@ var endings = []tableRow{
 				p.signal("app", syscall.SIGUSR1)
 			}),
 			want: outcome{phase: "Succeeded", quit: asked, log: []string{"code=0"}},
+		},
+	},
+	{
+		"the sidecar exits first, with 0, as Istio's agent does when its Envoy crashes",
+		tableCell{
+			text: "it goes on, without the mesh; its own code counts: after 0 the pod becomes Succeeded",
+			app:  exitsOnUSR1,
+			do:   onceWorking(endSidecarWith0),
+			want: outcome{phase: "Succeeded", log: []string{logIstioGone, "code=0"}},
+		},
+		tableCell{
+			text: "the same: the sidecar is not restarted",
+			app:  exitsOnUSR1,
+			do:   onceWorking(endSidecarWith0),
+			want: outcome{phase: "Succeeded", log: []string{logIstioGone, "code=0"}},
 		},
 	},
 	{
@@ -315,6 +383,21 @@ var (
 	deletePod        = onceWorking(func(p *pod) { p.stop(grace) })
 	deletePodQuickly = onceWorking(func(p *pod) { p.stop(shortGrace) })
 )
+
+// letListenLate starts the sidecar when more than a second has passed since startgate began to
+// wait for it, which is STARTGATE_QUIT_TIMEOUT.
+func letListenLate(p *pod) {
+	p.waitForLog("app", logComesLate, 1)
+	time.Sleep(2 * time.Second)
+	p.letListen("istio-proxy")
+}
+
+// endSidecarWith0 makes the sidecar exit with code 0, and then the application.
+func endSidecarWith0(p *pod) {
+	p.signal("istio-proxy", syscall.SIGTERM)
+	p.waitForExit("istio-proxy")
+	p.signal("app", syscall.SIGUSR1)
+}
 
 // endWaitByTERM sends TERM to startgate while it waits.
 func endWaitByTERM(p *pod) {

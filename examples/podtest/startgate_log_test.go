@@ -9,6 +9,7 @@ import "fmt"
 // Texts in startgate's log.
 const (
 	logNotAsked    = "event=quit_skipped target=istio "
+	logComesLate   = "event=quit_waiting target=istio"
 	logIstioGone   = "event=quit_gone target=istio "
 	logNeverSeen   = "event=quit_never_seen target=istio "
 	logDraining    = `is still draining" logger=startgate event=quit_accepted target=istio `

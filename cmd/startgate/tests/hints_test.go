@@ -107,13 +107,63 @@ func TestHints(t *testing.T) {
 				})
 			},
 			nil,
-			[]string{`hint="It answered before and is gone`, "kubectl logs POD --previous", docs("it-answered-before-and-is-gone")},
+			[]string{`hint="It answered before and is gone`, "kubectl logs POD -c CONTAINER, with --previous if it was restarted", docs("it-answered-before-and-is-gone")},
 		},
 		{
-			"the status port is another", "",
+			"Envoy is not up", "",
+			func(t *testing.T) { startSidecar(t, agentAddr) },
+			nil,
+			[]string{`hint="Istio's agent is up, and its Envoy does not run yet, or crashes`, "kubectl logs POD -c istio-proxy", docs("the-sidecar-is-not-ready")},
+		},
+		{
+			"Envoy waits for what its clusters need", "",
+			func(t *testing.T) {
+				startSidecar(t, agentAddr)
+				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_success: 1\n"))
+			},
+			nil,
+			[]string{`hint="Envoy has accepted configuration from istiod, and is still initializing`, docs("the-sidecar-is-not-ready")},
+		},
+		{
+			"Envoy has all of its configuration, and waits for certificates", "",
+			func(t *testing.T) {
+				startSidecar(t, agentAddr)
+				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_success: 1\nlistener_manager.lds.update_success: 1\n"))
+			},
+			nil,
+			[]string{`hint="Envoy has accepted configuration from istiod, and is still initializing`, "certificates", docs("the-sidecar-is-not-ready")},
+		},
+		{
+			"what has the port of Envoy's health listener does not answer", "",
 			func(t *testing.T) { listenOn(t, healthAddr) },
 			nil,
-			[]string{`hint="The proxy is up, and its status port is another or disabled`, "status.sidecar.istio.io/port", "http://localhost:15021/healthz/ready", docs("the-status-port-has-moved")},
+			[]string{`hint="The proxy is up, and its status port is another or disabled`, "status.sidecar.istio.io/port", "http://localhost:15021/healthz/ready", "http://localhost:15000/ready", docs("the-status-port-has-moved")},
+		},
+		{
+			"the status port has moved", "",
+			func(t *testing.T) { answer(t, healthAddr, status(200, "")) },
+			nil,
+			[]string{`hint="The proxy is ready, and the annotation status.sidecar.istio.io/port has moved its status port: write http://localhost:15021/healthz/ready instead of istio"`, docs("the-status-port-has-moved")},
+		},
+		{
+			"there is no status port", "",
+			func(t *testing.T) { answer(t, healthAddr, status(503, "")) },
+			nil,
+			[]string{`hint="The proxy is up, and http://localhost:15021/healthz/ready answers 503, as it always does where the annotation status.sidecar.istio.io/port is 0: then write http://localhost:15000/ready instead of istio`, docs("the-status-port-has-moved")},
+		},
+		{
+			"there is no status port to shut it down at", "",
+			func(t *testing.T) { answer(t, healthAddr, status(503, "")) },
+			[]string{"WAIT_FOR=none", "QUIT=istio"},
+			[]string{"event=quit_rejected", "with 0 http://localhost:15000/quitquitquit", docs("a-job-does-not-end")},
+		},
+		{
+			"an init container before istio-init", outbound, nil,
+			[]string{injectedStatus},
+			[]string{
+				`hint="istio was injected, and does not listen yet: see kubectl describe pod`, "In an init container it never will: the kubelet starts a classic sidecar after all init containers",
+				docs("an-init-container-that-waits"),
+			},
 		},
 		{
 			"Linkerd's shutdown endpoint is off", "",

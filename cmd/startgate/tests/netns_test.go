@@ -294,7 +294,7 @@ func TestAbsentAfter(t *testing.T) {
 		{"nothing there", "", nil, "", false},
 		{"nothing there, and a network", outbound, nil, "", false},
 		{"redirected to a proxy that listens", redirect, []string{proxyAddr}, "", false},
-		{"nothing there but an annotation", "", nil, `SIDECAR_STATUS={"containers":["istio-proxy"]}`, false},
+		{"nothing there but an annotation", "", nil, injectedStatus, false},
 		{"redirected to nobody", redirect, nil, "", true},
 		{"the agent's port answers", "", []string{agentAddr}, "", true},
 		{"the health port answers", "", []string{healthAddr}, "", true},

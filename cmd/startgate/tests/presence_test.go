@@ -179,7 +179,7 @@ func TestInjectedOthers(t *testing.T) {
 func TestInjectedHint(t *testing.T) {
 	t.Parallel()
 	enterNetwork(t)
-	p := startDate(t, []string{`SIDECAR_STATUS={"containers":["istio-proxy"]}`, inVain})
+	p := startDate(t, []string{injectedStatus, inVain})
 	p.waitsInVain()
 	p.logHas("istio was injected, and does not listen yet: see kubectl describe pod, and the log of its container")
 	p.logHasNot("probably not injected")
@@ -222,7 +222,7 @@ func TestQuitPortDoesNotListen(t *testing.T) {
 			p.startedAt()
 			p.logHas("level=WARN", "cloudsql did not accept the shutdown request: POST http://localhost:9091/quitquitquit: connection refused", `hint="Start the Cloud SQL Auth Proxy with --quitquitquit`)
 			p.logHasNot("gone already")
-			if found := filterByREADME(t, p.log.String()); found != "" {
+			if found := filterByREADME(t, "app", p.log.String()); found != "" {
 				t.Errorf("the README's filter takes this for the application's:\n%s", found)
 			}
 		})

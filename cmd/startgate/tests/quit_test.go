@@ -87,10 +87,18 @@ func TestQuitOnSetting(t *testing.T) {
 	}
 }
 
-// A setting that is wrong is found before anything is done.
-func TestQuitNotWithoutSettings(t *testing.T) {
+// A mistake in a setting ends the container too. It once left the sidecar, and the pod. When the
+// setting is one that decides about the shutdown, nobody is asked.
+func TestQuitAfterAMistakeInASetting(t *testing.T) {
+	for mistake, want := range map[string]int{"TIMEOUT=5": 1, "QUIT_TIMEOUT=5": 1, "WAIT_FOR=reddis://x": 1, "QUIT_ON=x": 0, "QUIT_ON=success": 0, "SIDECAR_STATUS=$(X)": 0} {
+		s := startSidecar(t, "")
+		p := startGate(t, []string{"QUIT=" + s.url(), "METRICS=x", mistake}, "true")
+		p.ends(codeFailed)
+		s.checkQuits(want)
+	}
 	s := startSidecar(t, "")
-	startGate(t, []string{"WAIT_FOR=none", "QUIT=" + s.url(), "TIMEOUT=5"}, "true").ends(codeFailed)
+	cmd := command([]string{"WAIT_FOR=none", "QUIT=" + s.url(), "TIMEOUT=5"}, binary, "--check")
+	start(t, cmd).ends(codeFailed)
 	s.checkQuits(0)
 }
 
@@ -121,6 +129,7 @@ func TestQuitIsEndedByASignal(t *testing.T) {
 	p.send(syscall.SIGTERM)
 	p.ends(7) // and not only after ten minutes, for which nothing here has the patience
 	p.logHas("event=quit_stopped target=" + s.url() + " signal=SIGTERM")
+	p.logHasNot("event=quit_unanswered") // which was once there too: in 0s
 }
 
 // All sidecars are asked at once: one that hangs does not delay the other.

@@ -88,21 +88,36 @@ func TestREADMEFilter(t *testing.T) {
 		t.Errorf("the log has too few lines of %s to show anything:\n%s", own, log)
 	}
 	for text, want := range map[string]int{log: 0, log + "dial tcp 10.0.0.1:6379: connect: connection refused\n": 1} {
-		if found := filterByREADME(t, text); strings.Count(found, "\n") != want {
+		if found := filterByREADME(t, "app", text); strings.Count(found, "\n") != want {
 			t.Errorf("the filter finds\n%s", found)
 		}
 	}
 }
 
-// filterByREADME returns what the README's filter takes for the application's first
-// refused connection.
-func filterByREADME(t *testing.T, log string) string {
+// Whether or not somebody has asked Istio's agent before, the filter finds when the proxy became
+// ready.
+func TestREADMEFilterOfTheProxy(t *testing.T) {
+	t.Parallel()
+	const (
+		others   = "2026-11-25T16:14:23Z info xdsproxy connected to upstream XDS server\n"
+		notReady = "2026-11-25T16:14:24Z warn Envoy proxy is NOT ready: config not received from XDS server\n"
+		ready    = "2026-11-25T16:14:26Z info Envoy proxy is ready\n"
+	)
+	for log, want := range map[string]string{others + ready + others: ready, others + notReady + ready: notReady + ready} {
+		if found := filterByREADME(t, "istio-proxy", log); found != want {
+			t.Errorf("the filter finds\n%s", found)
+		}
+	}
+}
+
+// filterByREADME returns what the README's filter finds in the log of a container.
+func filterByREADME(t *testing.T, container, log string) string {
 	t.Helper()
 	need(t, "grep", "sh")
-	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c app --timestamps | ")
+	_, filter, found := strings.Cut(markdown.Read(t, readmeFile), "kubectl logs POD -c "+container+" --timestamps | ")
 	filter, _, _ = strings.Cut(filter, "\n")
 	if !found {
-		t.Fatal("README.md has no filter of an application's log")
+		t.Fatalf("README.md has no filter of the log of %s", container)
 	}
 	cmd := exec.Command("sh", "-c", filter)
 	cmd.Stdin = strings.NewReader(log)

@@ -24,6 +24,9 @@ const (
 	proxyAddr  = "0.0.0.0:15001"   // where the redirect goes
 )
 
+// injectedStatus is the setting with the annotation of a pod that has Istio's classic sidecar.
+const injectedStatus = `SIDECAR_STATUS={"containers":["istio-proxy"]}`
+
 // sidecar refuses connections until listen is called, is not ready until getReady is
 // called, and quits when it is asked to. A test may set its fields before it listens.
 type sidecar struct {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"strings"
 	"syscall"
@@ -310,6 +311,7 @@ func TestEverySignalWhileQuitting(t *testing.T) {
 				p.send(test.sig)
 				p.stopsAndGoesOn()
 			case ended, passed, handedOn:
+				p.untilHandlersReturn()
 				p.send(test.sig)
 			}
 		}
@@ -317,6 +319,40 @@ func TestEverySignalWhileQuitting(t *testing.T) {
 		p.ends(7)
 		p.logHas("to shut down: SIGTERM")
 	})
+}
+
+// untilHandlersReturn returns when no thread has a signal to handle, or handles one: then it
+// blocks all.
+func (p *process) untilHandlersReturn() {
+	p.Helper()
+	busy := regexp.MustCompile(`(?m)^(SigPnd|ShdPnd|SigBlk):.*[1-9a-f]`)
+	eventually(p, "its handlers to return", func() bool {
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/status", p.pid()))
+		for _, file := range files {
+			if text, err := os.ReadFile(file); err == nil && busy.Match(text) {
+				return false
+			}
+		}
+		return err == nil && len(files) > 0
+	})
+}
+
+// A limit: of a PID 1 that has threads, the kernel keeps a signal away that Go cannot catch
+// only while the main thread handles no other.
+func TestUncatchableSignalDuringAHandlerKillsPID1(t *testing.T) {
+	needRoot(t)
+	for _, sig := range []syscall.Signal{32, 34} {
+		eventually(t, fmt.Sprintf("signal %d to end it", int(sig)), func() bool {
+			p := startQuitting(t, true)
+			for range 100 {
+				if unix.Kill(p.pid(), unix.SIGUSR1) != nil || unix.Kill(p.pid(), sig) != nil {
+					break // it is gone
+				}
+			}
+			p.kill()
+			return p.end().Signal() == sig
+		})
+	}
 }
 
 // startQuitting returns when startgate asks a silent sidecar to shut down, after an
