@@ -142,9 +142,24 @@ var endings = []row{
 		ended("126 ...", maybeAsked, ending{options: options(program("/tmp")), retries: 1}).because("BackoffLimitExceeded"),
 	},
 	{
+		"the same, and the sidecar starts later than `STARTGATE_QUIT_TIMEOUT`, as when its image is still being pulled", "",
+		failed("127", ending{options: options(program("/missing"), sidecar("--hold-start"), settings("STARTGATE_QUIT_TIMEOUT=1s")), do: letListenLate}),
+		ended("127 ...", maybeAsked, ending{options: options(program("/missing"), sidecar("--hold-start")), retries: 1}).because("BackoffLimitExceeded"),
+	},
+	{
+		"a setting or the command line is wrong", "",
+		failed("125", ending{options: options(sidecar("--hold-start"), settings("STARTGATE_TIMEOUT=5", "STARTGATE_QUIT_TIMEOUT=1s")), do: letListenLate}),
+		ended("125 ...", maybeAsked, ending{options: options(settings("STARTGATE_TIMEOUT=5")), retries: 1}).because("BackoffLimitExceeded"),
+	},
+	{
 		"the sidecar exits first, with a code that is not 0", "",
 		failed("0", ending{script: exitsOnUSR1, do: killSidecar}).unasked(),
 		succeeded("0", ending{script: exitsOnUSR1, do: killSidecar, retries: 3}),
+	},
+	{
+		"the sidecar exits first, with 0, as Istio's agent does when its Envoy crashes", "",
+		succeeded("0", ending{script: exitsOnUSR1, do: endSidecarWith0}).unasked(),
+		succeeded("0", ending{script: exitsOnUSR1, do: endSidecarWith0}).unasked(),
 	},
 	{
 		"its livenessProbe fails, and it exits on TERM with a code that is not 0", "",
