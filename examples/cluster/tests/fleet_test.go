@@ -4,6 +4,7 @@ package tests
 // a mesh's injector.
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -52,17 +53,16 @@ func TestFleetPolicy(t *testing.T) {
 	if !isStable() {
 		t.Skip("the policy needs Kubernetes 1.36")
 	}
-	n.applyPolicies()
-	const before, after = "injector before", "injector after"
-	for order, label := range map[string]string{before: injectLabel, after: injectedLate} {
+	policy := examples + "/fleet/policy/policy.yaml"
+	n.kubectl("apply", "-f", policy)
+	t.Cleanup(func() { n.kubectl("delete", "-f", policy) })
+	for _, order := range []string{"startgate, istio-proxy", "istio-proxy, startgate"} {
+		n.waitForOrder(order)
 		for kind, option := range map[string]func(*corev1.Pod){"classic": sidecar("--ready-after=1s"), "native": annotated(nativeSidecar)} {
 			t.Run(order+"/"+kind, func(t *testing.T) {
-				t.Parallel()
 				n := newNamespace(t)
-				n.create(fleetPod("p", option, func(pod *corev1.Pod) {
-					delete(pod.Labels, injectLabel)
-					pod.Labels[label] = "true"
-				}))
+				n.create(fleetPod("p", option))
+				t.Parallel()
 				n.waitForPhase("p", corev1.PodSucceeded)
 				if log := n.log("p", "app"); !strings.Contains(log, logStarting) || !strings.Contains(log, "works") {
 					t.Errorf("the application has not worked behind startgate:\n%s", log)
@@ -70,16 +70,13 @@ func TestFleetPolicy(t *testing.T) {
 				if len(n.endsOf("p", "istio-proxy")) == 0 {
 					t.Error("it had no sidecar")
 				}
-				// Each policy puts its own first.
-				pod, _ := n.pod("p")
-				if first := pod.Spec.InitContainers[0].Name; kind == "native" && (first == "istio-proxy") != (order == after) {
-					t.Errorf("the first init container is %s", first)
+				if pod, _ := n.pod("p"); kind == "native" && initContainers(pod) != order {
+					t.Errorf("the order was %s", initContainers(pod))
 				}
 			})
 		}
 	}
 	t.Run("refused", func(t *testing.T) {
-		t.Parallel()
 		pod := fleetPod("p", func(pod *corev1.Pod) { pod.Spec.Containers[0].Command = nil })
 		_, err := cluster.Client.CoreV1().Pods(n.name).Create(t.Context(), pod, metav1.CreateOptions{})
 		if err == nil || !strings.Contains(err.Error(), "container app states no command: write what its image has as ENTRYPOINT there") {
@@ -88,33 +85,28 @@ func TestFleetPolicy(t *testing.T) {
 	})
 }
 
-// injectedLate asks for the injection that comes after the policy of the fleet: policies are
-// called in the order of their names.
-const injectedLate = "test/inject-late"
-
-// applyPolicies applies the policy of the fleet, and the injector once more under a name
-// that comes after it. They go with the test.
-func (n *namespace) applyPolicies() {
-	n.Helper()
-	late, err := injector("injector")
-	if err != nil {
-		n.Fatal(err)
+func initContainers(pod *corev1.Pod) string {
+	var names []string
+	for _, container := range pod.Spec.InitContainers {
+		names = append(names, container.Name)
 	}
-	late = strings.ReplaceAll(late, injectLabel, injectedLate)
-	late = strings.ReplaceAll(late, "name: injector", "name: zz-injector")
-	late = strings.ReplaceAll(late, "policyName: injector", "policyName: zz-injector")
-	n.apply(late)
-	policy := examples + "/fleet/policy/policy.yaml"
-	n.kubectl("apply", "-f", policy)
-	n.Cleanup(func() {
-		n.kubectl("delete", "-f", policy)
-		for _, kind := range []string{"mutatingadmissionpolicybinding", "mutatingadmissionpolicy"} {
-			n.kubectl("delete", kind, "zz-injector")
-		}
-	})
-	pod := fleetPod("p", func(pod *corev1.Pod) { pod.Labels = map[string]string{"startgate": "enabled", injectedLate: "true"} })
-	n.eventually("the policies are in force", func() bool {
+	return strings.Join(names, ", ")
+}
+
+// waitForOrder waits until the policies are in force and called in the wanted order, which a
+// pod with a native sidecar shows: each puts its own init container first. The API server
+// calls policies in the order of a Go map, a new one after each change of a policy.
+func (n *namespace) waitForOrder(want string) {
+	n.Helper()
+	pod := fleetPod("p", annotated(nativeSidecar))
+	tries := 0
+	n.eventually("the policies are called so that the init containers are "+want, func() bool {
 		got, err := cluster.Client.CoreV1().Pods(n.name).Create(n.Context(), pod.DeepCopy(), metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
-		return err == nil && len(got.Spec.Containers) == 2 && got.Spec.Containers[0].Command[0] == "/gate/startgate"
+		if err == nil && initContainers(got) == want {
+			return true
+		}
+		tries++
+		n.kubectl("annotate", "--overwrite", "mutatingadmissionpolicy", "startgate", fmt.Sprintf("test/tries=%d", tries))
+		return false
 	})
 }
