@@ -39,7 +39,7 @@ func TestNATS(t *testing.T) {
 		server.becomes(at, Ready, "INFO")
 		wantAnswer(t, "nats://localhost:"+port, Ready, "INFO")
 		if test.logged != "" {
-			eventually(t, "the server has logged a probe", func() bool { return strings.Contains(natsLog(server), test.logged) })
+			eventually(t, "the server has logged both probes", func() bool { return strings.Count(natsLog(server), test.logged) == 2 })
 		}
 		server.quit = syscall.SIGTERM
 		server.stop()

@@ -23,13 +23,13 @@ func (g *gate) check() error {
 	checkMetrics(table, g.settings.Metrics)
 	notes := g.notes()
 	if text := g.skipped(); text != "" {
-		notes = append(notes, text)
+		notes = append(notes, hint{text: text})
 	}
 	if len(notes) > 0 {
 		fmt.Fprintln(table, "\nNOTES")
 	}
 	for _, note := range notes {
-		fmt.Fprintln(table, note)
+		fmt.Fprintln(table, note.text)
 	}
 	if g.plan.lacksStatus {
 		fmt.Fprintln(table, "\nADD TO THE CONTAINER'S ENV\n"+manifestLines)

@@ -39,7 +39,9 @@ func (g *gate) checkNow() (code int, err error) {
 	}
 	for _, p := range all {
 		if p.hint.text != "" {
-			fmt.Fprintf(table, "\n%s: %s. See %s\n", p.target.Name, p.hint.text, p.hint.docs())
+			fmt.Fprintf(table, "\n%s: %s\n%s\n", p.target.Name, p.hint.text, p.hint.docs())
+		} else if p.hint.anchor != "" {
+			fmt.Fprintf(table, "\n%s: see %s\n", p.target.Name, p.hint.docs())
 		}
 	}
 	return code, table.Flush()

@@ -124,7 +124,7 @@ func checkLogCall(t *testing.T, path string, call *ast.CallExpr) {
 var troubles = []string{
 	"connection-refused-at-the-start", "not-injected", "not-in-a-pod", "the-sidecar-is-not-ready", "the-status-port-has-moved",
 	"an-init-container-that-waits", "it-answered-before-and-is-gone", "a-name-is-not-resolved", "no-answer-at-all",
-	"connection-refused-while-waiting", "accepted-and-closed", "the-server-speaks-tls", "the-file-does-not-appear",
+	"connection-refused-while-waiting", "accepted-and-closed", "the-server-speaks-tls", "the-server-is-not-ready", "the-file-does-not-appear",
 	"a-file-system-does-not-answer", "a-job-does-not-end", "code-124", "code-125", "code-126-or-127", "code-143-instead-of-124",
 	"term-is-ignored", "a-slow-start-without-a-mesh", "uid-1337",
 }

@@ -23,7 +23,7 @@ var codes = []struct{ Code, Meaning string }{
 	{"the application's", "it ran; 128+n when signal n ended it under startgate's supervision"},
 	{"2", "the Go runtime aborted: it could not get a thread, a file descriptor or memory"},
 	{"124", "a target was not ready, or the program's file system did not answer, within STARTGATE_TIMEOUT"},
-	{"125", "startgate itself failed: settings, usage, --install"},
+	{"125", "startgate itself failed: settings, usage, --install, --release"},
 	{"126", "the program exists and cannot be run, or no process could be started for it"},
 	{"127", "the program, or the interpreter that it names, does not exist"},
 	{"128+n", "signal n ended the wait"},

@@ -31,6 +31,9 @@ const (
 	anchorFailed        = "code-125"
 	anchorNotRun        = "code-126-or-127"
 	anchorStopped       = "code-143-instead-of-124"
+	anchorSlow          = "a-slow-start-without-a-mesh"
+	anchorProxyUser     = "uid-1337"
+	anchorServer        = "the-server-is-not-ready"
 )
 
 // docs returns the address of the hint's section.
@@ -83,7 +86,7 @@ func (s waitState) isMeshOutsidePod() bool {
 
 // hints are asked in this order for what may be the cause, and what to do about it.
 var hints = []func(context.Context, waitState) hint{
-	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintTLS, hintDropped,
+	hintUnresolved, hintUnanswered, hintGone, hintMovedPort, hintNotInjected, hintIstio, hintSidecar, hintDapr, hintFile, hintRefused, hintTLS, hintDropped, hintAnswer,
 }
 
 // hintPatience is how long the search for a hint may take.

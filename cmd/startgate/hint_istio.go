@@ -19,6 +19,10 @@ func hintIstio(ctx context.Context, s waitState) hint {
 	if !isIstio(s.target) || s.last.Outcome != wait.NotReady {
 		return hint{}
 	}
+	if status := wait.StatusError(0); errors.As(s.last.Err, &status) && status != http.StatusServiceUnavailable {
+		return hint{"Istio's agent answers 200 or 503: something else has its port, such as a program of the node in a pod with hostNetwork. " +
+			"Set " + envWaitFor + "=none, or wait for what the application needs", anchorNotInjected}
+	}
 	text := s.target.Sidecar.NotReadyHint
 	switch accepted, rejected, err := envoyUpdates(ctx); {
 	case errors.Is(err, syscall.ECONNREFUSED):

@@ -3,10 +3,10 @@ package main
 import (
 	"context"
 	"errors"
-	"io"
 	"io/fs"
 	"net"
-	"net/http"
+	"net/netip"
+	"net/url"
 	"strings"
 	"syscall"
 
@@ -68,10 +68,11 @@ func hintNotInjected(ctx context.Context, s waitState) hint {
 		return hint{s.target.Name + doesNotListen + s.target.Sidecar.RefusedHint, anchorNotReady}
 	case s.injection == injected:
 		return hint{s.target.Name + doesNotListen +
-			"In an init container it never will: the kubelet starts a classic sidecar after all init containers. " +
-			s.target.Sidecar.RefusedHint, anchorInitContainer}
+			"In an init container it never will: the kubelet starts a classic sidecar after all init containers", anchorInitContainer}
 	case s.target.Sidecar.Mesh:
 		return hintNoMesh(ctx, s)
+	case s.injection == unknownInjection && s.outsidePod:
+		return hintOutsidePod
 	case s.injection == unknownInjection:
 		return hint{s.target.Name + " may not be injected: then the pod has no " + s.target.Sidecar.Injected + ". " +
 			s.target.Sidecar.RefusedHint, anchorNotInjected}
@@ -90,16 +91,18 @@ func hintNoMesh(ctx context.Context, s waitState) hint {
 			"where the wait cannot end: see kubectl describe pod", anchorInitContainer}
 	}
 	if s.outsidePod {
-		return hint{"This is not a pod: " + envInPod + " is not set. On a laptop, in CI or with compose, set " + envWaitFor + "=none", anchorNotInPod}
+		return hintOutsidePod
 	}
-	cure := "Set " + envWaitFor + "=none where it never is"
-	if s.injection == unknownInjection && isIstio(s.target) {
-		cure = "Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
-	}
-	return hint{"Nothing listens and nothing is redirected: the pod is probably not injected " +
+	text := "Nothing listens and nothing is redirected: the pod is probably not injected " +
 		"(or in ambient mode, or on the host's network, or this is an init container that runs before the mesh's own). " +
-		cure + ". " + s.target.Sidecar.RefusedHint, anchorNotInjected}
+		"Set " + envSidecarStatus + ", or " + envWaitFor + "=none"
+	if !isIstio(s.target) { // Istio's second port refuses too, so that its first has moved is no reason
+		text += ". " + s.target.Sidecar.RefusedHint
+	}
+	return hint{text, anchorNotInjected}
 }
+
+var hintOutsidePod = hint{"This is not a pod: " + envInPod + " is not set. On a laptop, in CI or with compose, set " + envWaitFor + "=none", anchorNotInPod}
 
 // envInPod is a variable that the kubelet sets in every container.
 const envInPod = "KUBERNETES_SERVICE_HOST"
@@ -125,7 +128,7 @@ func hintDapr(_ context.Context, s waitState) hint {
 }
 
 func hintFile(_ context.Context, s waitState) hint {
-	if s.target.Held() {
+	if s.last.Outcome != wait.Refused && (s.target.Held() || isDeadFileSystem(s.last.Err)) {
 		return hint{"The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log", anchorHeld}
 	}
 	isDenied := errors.Is(s.last.Err, fs.ErrPermission)
@@ -148,7 +151,13 @@ func hintFile(_ context.Context, s waitState) hint {
 	return hint{text, anchorFile}
 }
 
-func hintRefused(_ context.Context, s waitState) hint {
+// isDeadFileSystem reports whether err is what the kernel says of a volume whose driver has
+// died (FUSE) or whose server has lost it (NFS).
+func isDeadFileSystem(err error) bool {
+	return errors.Is(err, syscall.ENOTCONN) || errors.Is(err, syscall.EIO) || errors.Is(err, syscall.ESTALE)
+}
+
+func hintRefused(ctx context.Context, s waitState) hint {
 	if s.last.Outcome != wait.Refused {
 		return hint{}
 	}
@@ -158,34 +167,20 @@ func hintRefused(_ context.Context, s waitState) hint {
 		text = "Nothing listens there: is it running? An abstract socket is in its pod's network namespace, and there only while its server runs"
 	case strings.HasPrefix(s.target.Name, "unix://"):
 		text = "Nothing listens there: is it running, and is the volume with the socket mounted in both containers?"
+	case isElsewhere(s.target) && wait.Redirected(ctx):
+		text = "Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"
 	}
 	return hint{text, anchorRefused}
 }
 
-// hintTLS is for a server that speaks TLS and is asked without. It does not give an answer
-// of the target's protocol, except for web servers, which answer 400.
-func hintTLS(ctx context.Context, s waitState) hint {
-	var status wait.StatusError
-	errors.As(s.last.Err, &status)
-	if s.last.Reach() != wait.Connected || s.last.Outcome == wait.NotReady && status != http.StatusBadRequest {
-		return hint{}
+// isElsewhere reports whether connections to the target leave this machine.
+func isElsewhere(target wait.Target) bool {
+	u, err := url.Parse(target.Name)
+	if err != nil {
+		return false
 	}
-	instead := s.target.AskTLS(ctx)
-	if instead == "" {
-		return hint{}
-	}
-	return hint{"The server speaks TLS: write " + instead, anchorTLS}
-}
-
-// hintDropped is for a proxy that accepts a connection in the place of a server that
-// does not answer.
-func hintDropped(_ context.Context, s waitState) hint {
-	isReset := errors.Is(s.last.Err, syscall.ECONNRESET) || errors.Is(s.last.Err, syscall.EPIPE)
-	if s.last.Reach() != wait.Connected || s.last.Outcome != wait.Timeout && !isReset && !errors.Is(s.last.Err, io.EOF) {
-		return hint{}
-	}
-	return hint{"The connection is accepted and comes to nothing: in a mesh the proxy accepts it in the server's place. " +
-		"Is the server running, and does the mesh let this pod reach it?", anchorDropped}
+	addr, err := netip.ParseAddr(u.Hostname())
+	return u.Hostname() != "" && !isLocalhost(u.Hostname()) && (err != nil || !addr.IsLoopback())
 }
 
 // hintNotFound says what a program that cannot be found may have been meant to be.

@@ -16,7 +16,7 @@ type plan struct {
 	noQuits   string        // why quits is empty although STARTGATE_QUIT is not
 	subject   string        // the sidecar that the pod's annotation is about; empty: none
 	injection injection     // what the annotation says of it
-	notes     []string      // warnings
+	notes     []hint        // warnings
 
 	lacksStatus bool // the pod's annotation is not handed over, and matters
 }
@@ -30,15 +30,15 @@ func makePlan(s settings, application bool) plan {
 	p.subject = subjectOf(slices.Concat(p.targets, p.quits))
 	var note string
 	if p.injection, note = injectionOf(s.SidecarStatus, p.subject); note != "" {
-		p.notes = append(p.notes, note)
+		p.notes = append(p.notes, hint{note, anchorNotInjected})
 	}
 	if p.injection == nativeIstio {
 		p.dropQuits(isIstio, "istio is a native sidecar, which the kubelet stops")
 	}
 	if !s.SidecarStatus.set && slices.ContainsFunc(p.quits, isIstio) {
 		p.lacksStatus = true
-		p.notes = append(p.notes, envQuit+" has istio and "+envSidecarStatus+" is not set, so where nothing is injected the end is delayed. "+
-			"startgate --check prints what to add to the container's env")
+		p.notes = append(p.notes, hint{envQuit + " has istio and " + envSidecarStatus + " is not set, so where nothing is injected the end is delayed. " +
+			"startgate --check prints what to add to the container's env", anchorSlow})
 	}
 	return p
 }
@@ -106,7 +106,8 @@ func (p plan) mode() (mode, why string) {
 const proxyUser = 1337
 
 // userNote is a warning about a user ID whose traffic does not go through the mesh.
-func (p plan) userNote(uid int) (note string, ok bool) {
-	return fmt.Sprintf("running as uid %d, the proxy's own user: startgate's and the application's traffic bypasses the proxy; "+
-		"set a different runAsUser", proxyUser), uid == proxyUser && slices.ContainsFunc(p.targets, isIstio)
+func (p plan) userNote(uid int) (note hint, ok bool) {
+	text := fmt.Sprintf("running as uid %d, the proxy's own user: startgate's and the application's traffic bypasses the proxy; "+
+		"set a different runAsUser", proxyUser)
+	return hint{text, anchorProxyUser}, uid == proxyUser && slices.ContainsFunc(p.targets, isIstio)
 }

@@ -129,7 +129,7 @@ func (p *progress) logMilestones(ctx context.Context) {
 		}
 		answer := cmp.Or(state.last.Detail, noAnswer)
 		attrs := append([]any{"target", p.target.Name, "answer", answer, "elapsed", at}, repeats.attrs(found, at)...)
-		p.log.info(eventStillWaiting, fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, at, answer), attrs...)
+		p.log.info(eventStillWaiting, fmt.Sprintf("still waiting for %s after %v: %s", p.target.Name, duration(at), answer), attrs...)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 // othersWords are symptoms that Kubernetes, the kernel, the proxy or the application shows, not
 // startgate.
 var othersWords = []string{
-	"ECONNREFUSED", "connect: connection refused", "permission denied", "istio-proxy", "localhost", "Init:0/2", "Completed",
+	"ECONNREFUSED", "connect: connection refused", "permission denied", "input/output error", "istio-proxy", "localhost", "Init:0/2", "Completed",
 	"CrashLoopBackOff", "Back-off restarting failed container", "Startup probe failed", "Liveness probe failed",
 }
 

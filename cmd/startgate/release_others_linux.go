@@ -74,6 +74,8 @@ func releasePID(ctx context.Context, pid int) error {
 	defer context.AfterFunc(ctx, func() { _ = conn.Close() })()
 	answer, err := bufio.NewReader(io.LimitReader(conn, 200)).ReadString('\n')
 	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return errors.New("it does not answer")
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:

@@ -153,9 +153,9 @@ func (g *gate) prepare() error {
 	return err
 }
 
-func (g *gate) warn(notes []string) {
+func (g *gate) warn(notes []hint) {
 	for _, note := range notes {
-		g.log.warn(eventWarning, note)
+		g.log.warn(eventWarning, note.text, hint{anchor: note.anchor}.attrs()...)
 	}
 }
 
@@ -177,10 +177,10 @@ func (g *gate) skipped() string {
 }
 
 // notes returns all warnings.
-func (g *gate) notes() []string {
+func (g *gate) notes() []hint {
 	notes := slices.Clone(g.plan.notes)
 	if sign := g.seen.String(); sign != "" {
-		notes = append(notes, "the pod seems to have "+g.plan.subject+" although "+envSidecarStatus+" is empty: "+sign)
+		notes = append(notes, hint{"the pod seems to have " + g.plan.subject + " although " + envSidecarStatus + " is empty: " + sign, anchorNotInjected})
 	}
 	if note, ok := g.current().userNote(os.Getuid()); ok {
 		notes = append(notes, note)

@@ -164,8 +164,8 @@ var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
 
 // unknownSettings returns a warning for each variable that looks like a setting and is
 // none.
-func unknownSettings() []string {
-	var known, words, notes []string // words are the known names without their prefix
+func unknownSettings() (notes []hint) {
+	var known, words []string // words are the known names without their prefix
 	for _, s := range describeSettings() {
 		known = append(known, s.Name)
 		words = append(words, strings.TrimPrefix(s.Name, prefix))
@@ -179,7 +179,7 @@ func unknownSettings() []string {
 		if near := nearest.To(strings.TrimPrefix(name, prefix), words); near != "" {
 			note += ": did you mean " + prefix + near + "?"
 		}
-		notes = append(notes, note)
+		notes = append(notes, hint{text: note})
 	}
 	return notes
 }

@@ -44,10 +44,19 @@ func (t targetStats) attrs() []any {
 	attrs := []any{"elapsed", t.took.Round(time.Millisecond)}
 	for outcome, n := range t.probes {
 		if n > 0 {
-			attrs = append(attrs, wait.Outcome(outcome).String(), n)
+			attrs = append(attrs, countKey(wait.Outcome(outcome)), n)
 		}
 	}
 	return attrs
+}
+
+// countKey returns the log's key for the number of probes with this outcome. The key timeout is
+// the setting's.
+func countKey(o wait.Outcome) string {
+	if o == wait.Timeout {
+		return "timed_out"
+	}
+	return o.String()
 }
 
 // waitForAll waits for one target after the other.

@@ -67,3 +67,35 @@ func TestProgressBeforeTheFirstAnswer(t *testing.T) {
 		}
 	})
 }
+
+// In text a count of probes that timed out once had the key of the setting: timeout=5.
+func TestCountsHaveKeysOfTheirOwn(t *testing.T) {
+	var probes wait.Counts
+	for i := range probes {
+		probes[i] = 1
+	}
+	attrs := targetStats{name: "redis", probes: probes}.attrs()
+	for i := 0; i < len(attrs); i += 2 {
+		if attrs[i] == "timeout" {
+			t.Errorf("the key timeout, which is the setting, has %v", attrs[i+1])
+		}
+	}
+}
+
+// The message said 1m0s where its key elapsed says 1m.
+func TestProgressWritesTimesAlike(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		p := &progress{
+			gate: &gate{log: newLog(&log, settings{})}, began: time.Now(),
+			target: wait.Target{Name: "tcp://db:1"},
+			last:   wait.Answer{Outcome: wait.Timeout, Detail: "no answer"},
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+		time.AfterFunc(61*time.Second, cancel)
+		p.logMilestones(ctx)
+		if !strings.Contains(log.String(), `after 1m: no answer"`) || !strings.Contains(log.String(), "elapsed=1m ") {
+			t.Errorf("the log says\n%s", log.String())
+		}
+	})
+}

@@ -18,6 +18,9 @@ package tests
 // sidecar of the benchmark listens, in URL, HOST and PORT; the sidecar has the same
 // answer for every path. The file's path is absolute, or relative to this folder.
 //
+// -beside takes the names of wrappers that these tests know, or all: dockerize and wait4x
+// are built from testdata/rivals. At the end there is a table as in examples/numbers.
+//
 // What a wrapper does not do is not measured, and a line says why.
 
 import (
@@ -68,7 +71,7 @@ func gateWith(name string, settings ...string) wrapper {
 
 // beside measures startgate, in each of these forms, and then the others.
 func beside(b *testing.B, measure func(*testing.B, wrapper), ours ...wrapper) {
-	for _, w := range slices.Concat(ours, *others) {
+	for _, w := range slices.Concat(ours, *others, besides(b)) {
 		b.Run(w.name, func(b *testing.B) { measure(b, w) })
 	}
 }

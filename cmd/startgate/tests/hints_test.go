@@ -56,6 +56,10 @@ func TestHints(t *testing.T) {
 			[]string{"connection refused", `hint="Nothing listens and nothing is redirected: the pod is probably not injected`, "Set STARTGATE_SIDECAR_STATUS, or STARTGATE_WAIT_FOR=none", docs("not-injected")},
 		},
 		{
+			"a server behind a redirect", redirect, nil, []string{"WAIT_FOR=redis://192.0.2.1"},
+			[]string{"connection refused", `hint="Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"`, docs("connection-refused-while-waiting")},
+		},
+		{
 			"an init container before a classic sidecar, or no proxy behind the redirect", redirect, nil, nil,
 			[]string{
 				`hint="Outbound traffic is redirected to a proxy that does not listen`, "this is an init container in front of a classic sidecar",
@@ -197,6 +201,12 @@ func TestHints(t *testing.T) {
 			func(t *testing.T) { startReady(t, agentAddr) },
 			[]string{"WAIT_FOR=istio,redis://10.255.255.1"},
 			[]string{"redis://10.255.255.1 not ready after", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
+		},
+		{
+			"a page that a web server does not have", "",
+			func(t *testing.T) { answer(t, dropped, status(404, "")) },
+			[]string{"WAIT_FOR=http://" + dropped + "/up"},
+			[]string{"status 404", `hint="The server answers with another status: is the path right? To take 404 as ready, write #status=404 after the URL"`, docs("the-server-is-not-ready")},
 		},
 		{
 			"a dependency that speaks TLS", "",

@@ -55,6 +55,7 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
 		return 1
 	}
+	defer measured.print()
 	return m.Run()
 }
 

@@ -139,7 +139,7 @@ func TestReleaseScript(t *testing.T) {
 func TestReleasePID1(t *testing.T) {
 	t.Parallel()
 	need(t, "setpriv")
-	p := startPID1(t, "echo", "started")
+	p := startPID1(t, "sh", "-c", "echo started; read line") // its end would kill what releases it
 	conn, err := net.Dial("unix", p.untilReleasable(1))
 	if err != nil {
 		t.Fatal(err)
@@ -156,8 +156,9 @@ func TestReleasePID1(t *testing.T) {
 	p.logHasNot("released")
 
 	p.release().ends(0)
+	p.untilOut("started")
+	p.say("")
 	p.ends(0)
-	p.outHas("started\n")
 }
 
 // Who connects and hangs up does not end the wait, as by a PIPE.

@@ -86,6 +86,7 @@ func BenchmarkForward(b *testing.B) {
 		}
 		reportTimes(b, took, time.Microsecond, "µs")
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "signals/s")
+		cell("to hand on a signal, median", w.name, "%d µs", percentile(took, 50).Microseconds())
 	}, supervisor())
 }
 
@@ -123,6 +124,7 @@ func BenchmarkReap(b *testing.B) {
 		}
 		b.ReportMetric(float64(orphans*b.N)/took.Seconds(), "reaped/s")
 		b.ReportMetric(0, "ns/op") // includes begetting them
+		cell("orphans reaped a second", w.name, "%.0f", float64(orphans*b.N)/took.Seconds())
 	}, supervisor())
 }
 
@@ -139,6 +141,7 @@ func BenchmarkAtRest(b *testing.B) {
 			s.started(b, w)
 			b.ReportMetric(s.wakeups(), "wakeups/s")
 			b.ReportMetric(float64(s.anonymous()), "rss_anon_kB")
+			cell("memory of its own (RssAnon), supervising", w.name, "%.1f MB", float64(s.anonymous())/1000)
 			b.ReportMetric(float64(s.sum(fmt.Sprintf("/proc/%d/smaps_rollup", s.pid()), "Pss")), "pss_kB")
 			s.stdin.Close() // ends the application
 		}

@@ -27,10 +27,11 @@ func BenchmarkWaitingCPU(b *testing.B) {
 				}
 				b.ReportMetric(100*float64(cpu)/float64(wall), "%core")
 				b.ReportMetric(0, "ns/op")
+				cell("CPU while waiting, in the first 5 s, "+before.name, w.name, "%.1f %%", 100*float64(cpu)/float64(wall))
 			}
 			b.Run("startgate-istio", func(b *testing.B) { // knocks at two ports
 				enterNetwork(b)
-				measure(b, gateWith(""), agentAddr)
+				measure(b, gateWith("startgate-istio"), agentAddr)
 			})
 			beside(b, func(b *testing.B, w wrapper) { measure(b, w, "") }, gateWith("startgate", "WAIT_FOR={url}"))
 		})

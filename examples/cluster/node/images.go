@@ -56,11 +56,6 @@ func images(repository, bin string) ([]Image, error) {
 		{"docker.io/hashicorp/vault:1.21.1", path, []Layer{busybox, {{Path: "/bin/vault", Text: vault}}}},
 		{"localhost/istio-init:1", path, []Layer{busybox, iptables, istioInit}},
 		{
-			"gcr.io/cloud-sql-connectors/cloud-sql-proxy:2.18.2",
-			Config{Entrypoint: []string{"/standin", "cloud-sql-proxy"}, User: "65532:65532"},
-			[]Layer{program("standin")},
-		},
-		{
 			"quay.io/prometheus/node-exporter:v1.9.1",
 			Config{Entrypoint: []string{"/usr/bin/prometheus-node-exporter"}, User: "65534:65534"},
 			[]Layer{exporter},

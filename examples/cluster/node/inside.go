@@ -16,9 +16,9 @@ import (
 // each cluster: each has a network of its own.
 const Address = "10.231.0.1"
 
-// NameServer is the address that pods ask for names. It is the node's too: nobody listens
-// there until a test does.
-const NameServer = "10.233.0.10"
+// NamesAddress is the address that pods ask for names. It is the node's own: a pod with
+// hostNetwork may listen there.
+const NamesAddress = "10.233.0.10"
 
 const podAddresses = "10.232.0.0/22"
 
@@ -95,7 +95,7 @@ func makeNetwork() error {
 link add node0 type veth peer name beyond0
 link set beyond0 up
 address add ` + Address + `/24 dev node0
-address add ` + NameServer + `/32 dev lo
+address add ` + NamesAddress + `/32 dev lo
 link set node0 up
 route add default via 10.231.0.254 dev node0
 `)

@@ -2,11 +2,9 @@ package node
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // Kubectl returns a command that runs kubectl with these arguments.
@@ -40,12 +38,6 @@ func (c *Cluster) Command(name string, args ...string) (*exec.Cmd, error) {
 
 // Path returns where this process finds a file of the node, whose mounts are its own.
 func (c *Cluster) Path(file string) (string, error) {
-	init, err := c.init()
-	return "/proc/" + init + "/root" + file, err
-}
-
-// init returns PID 1 of the node, as this machine counts.
-func (c *Cluster) init() (string, error) {
-	pid, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.keeper.Process.Pid))
-	return strings.TrimSpace(string(pid)), err
+	root, err := c.root()
+	return root + file, err
 }

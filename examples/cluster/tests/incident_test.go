@@ -17,10 +17,9 @@ type incident struct {
 	redis string // its address
 }
 
-func newIncident(t *testing.T) incident {
-	n := newNamespace(t)
-	return incident{n, n.startRedis()}
-}
+func newIncident(t *testing.T) incident { return newIncidentIn(newNamespace(t)) }
+
+func newIncidentIn(n *namespace) incident { return incident{n, n.startRedis()} }
 
 // app returns the application: it ends when it does not get Redis, as many do.
 func (i incident) app(name string, options ...func(*corev1.Pod)) *corev1.Pod {

@@ -73,29 +73,21 @@ func (n *namespace) isReady(pod string) bool {
 	return false
 }
 
-// The Jobs of the examples for Linkerd and the Cloud SQL proxy complete, and their sidecar
-// was asked to shut down.
-func TestJobExamples(t *testing.T) {
+// The Job of the example for Linkerd completes, and its sidecar was asked to shut down.
+func TestJobLinkerdExample(t *testing.T) {
 	isLong(t)
-	for file, test := range map[string]struct{ job, sidecar string }{
-		"job-linkerd/job.yaml":  {"job", "linkerd-proxy"},
-		"job-cloudsql/job.yaml": {"migrate", "cloud-sql-proxy"},
-	} {
-		t.Run(filepath.Dir(file), func(t *testing.T) {
-			t.Parallel()
-			n := newNamespace(t)
-			n.applyFile(file)
-			pod := n.podOfJob(test.job)
-			if end, reason := n.waitForJob(test.job); end != "Complete" {
-				t.Errorf("the Job is %s: %s", end, reason)
-			}
-			if log := n.log(pod, test.job); !strings.Contains(log, logStarting) || !strings.Contains(log, "app is done") {
-				t.Errorf("the application has not worked:\n%s", log)
-			}
-			if log := n.log(pod, test.sidecar); !strings.Contains(log, "was asked to shut down") {
-				t.Errorf("the sidecar was not asked to shut down:\n%s", log)
-			}
-		})
+	t.Parallel()
+	n := newNamespace(t)
+	n.applyFile("job-linkerd/job.yaml")
+	pod := n.podOfJob("job")
+	if end, reason := n.waitForJob("job"); end != "Complete" {
+		t.Errorf("the Job is %s: %s", end, reason)
+	}
+	if log := n.log(pod, "job"); !strings.Contains(log, logStarting) || !strings.Contains(log, "app is done") {
+		t.Errorf("the application has not worked:\n%s", log)
+	}
+	if log := n.log(pod, "linkerd-proxy"); !strings.Contains(log, "was asked to shut down") {
+		t.Errorf("the sidecar was not asked to shut down:\n%s", log)
 	}
 }
 

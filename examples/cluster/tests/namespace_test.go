@@ -23,9 +23,15 @@ type namespace struct {
 // wait for that.
 func newNamespace(t testing.TB) *namespace {
 	t.Helper()
+	return newNamespaceFor(t, "disabled")
+}
+
+// newNamespaceFor makes a namespace in which Istio's own injection is enabled or disabled.
+func newNamespaceFor(t testing.TB, injection string) *namespace {
+	t.Helper()
 	need(t)
 	namespaces := cluster.Client.CoreV1().Namespaces()
-	made, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-"}}, metav1.CreateOptions{})
+	made, err := namespaces.Create(t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "test-", Labels: map[string]string{"istio-injection": injection}}}, metav1.CreateOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

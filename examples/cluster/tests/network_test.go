@@ -135,11 +135,23 @@ func TestNames(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := newNamespace(t)
 			target := "redis://" + name + "." + shop.name
-			n.waitsFor(target)
+			n.waitsFor(target, n.resolves)
 			n.waitForLog("p", "app", "#a-name-is-not-resolved") // nobody answers yet
 			n.startNameServer(name+"."+shop.name+".svc.cluster.local", addresses...)
 			n.checkStarts()
 		})
+	}
+}
+
+// resolves gives the pod what a kubelet writes into resolv.conf, with the node's own address
+// as that of the name server: at the usual one Istio's tests have theirs.
+func (n *namespace) resolves(pod *corev1.Pod) {
+	ndots := "5"
+	pod.Spec.DNSPolicy = corev1.DNSNone
+	pod.Spec.DNSConfig = &corev1.PodDNSConfig{
+		Nameservers: []string{node.Address},
+		Searches:    []string{n.name + ".svc.cluster.local", "svc.cluster.local", "cluster.local"},
+		Options:     []corev1.PodDNSConfigOption{{Name: "ndots", Value: &ndots}},
 	}
 }
 
@@ -152,7 +164,7 @@ func (n *namespace) startNameServer(name string, addresses ...string) {
 		n.Fatal(err)
 	}
 	server, err := cluster.Command("dnsmasq", "--keep-in-foreground", "--conf-file=/dev/null", "--user=root", "--pid-file",
-		"--no-resolv", "--no-hosts", "--addn-hosts="+hosts, "--local=/cluster.local/", "--bind-interfaces", "--listen-address="+node.NameServer)
+		"--no-resolv", "--no-hosts", "--addn-hosts="+hosts, "--local=/cluster.local/", "--bind-interfaces", "--listen-address="+node.Address)
 	if err != nil {
 		n.Fatal(err)
 	}

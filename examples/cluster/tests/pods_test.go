@@ -69,7 +69,7 @@ func restart(policy corev1.RestartPolicy) func(*corev1.Pod) {
 	return func(pod *corev1.Pod) { pod.Spec.RestartPolicy = policy }
 }
 
-func notInjected(pod *corev1.Pod) { delete(pod.Labels, injectLabel) }
+func notInjected(pod *corev1.Pod) { pod.Labels[injectLabel] = "false" }
 
 // withoutStartgate runs the script itself.
 func withoutStartgate(pod *corev1.Pod) {

@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"net"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// A wait that was stopped (SIGSTOP) was "context deadline exceeded", with the exit code of a
+// target that was not ready.
+func TestReleaseOfAWaitThatDoesNotAnswer(t *testing.T) {
+	name, err := releaseSocket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", name+strconv.Itoa(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+	defer cancel()
+	if err := releasePID(ctx, os.Getpid()); err == nil || err.Error() != "it does not answer" || exitCode(err) != codeFailed {
+		t.Errorf("error is %v, exit code %d", err, exitCode(err))
+	}
+}
