@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -76,6 +77,14 @@ func (n *namespace) onNode(name string, args ...string) {
 	}
 }
 
+// forbid makes the firewall do this with what pods send to the address, until allow is called.
+func (n *namespace) forbid(address string, action ...string) (allow func()) {
+	n.Helper()
+	rule := append([]string{"FORWARD", "--destination", address, "--protocol", "tcp", "--jump"}, action...)
+	n.onNode("iptables", append([]string{"--wait", "--insert"}, rule...)...)
+	return sync.OnceFunc(func() { n.onNode("iptables", append([]string{"--wait", "--delete"}, rule...)...) })
+}
+
 // A NetworkPolicy is a firewall's rule in the node: packets are dropped or rejected. The log
 // leads to the README's section about that, and when the rule is gone the application starts.
 func TestFirewall(t *testing.T) {
@@ -93,21 +102,14 @@ func TestFirewall(t *testing.T) {
 			t.Parallel()
 			n := newNamespace(t)
 			redis := n.startRedis()
-			rule := append([]string{"FORWARD", "--destination", redis, "--protocol", "tcp", "--jump"}, test.action...)
-			n.onNode("iptables", append([]string{"--wait", "--insert"}, rule...)...)
-			gone := false
-			remove := func() { n.onNode("iptables", append([]string{"--wait", "--delete"}, rule...)...); gone = true }
-			defer func() {
-				if !gone {
-					remove()
-				}
-			}()
+			allow := n.forbid(redis, test.action...)
+			defer allow()
 			n.waitsFor("redis://" + redis)
 			n.waitForLog("p", "app", "#"+test.docs)
 			if log := n.log("p", "app"); !strings.Contains(log, test.answer) {
 				t.Errorf("the log has no %q:\n%s", test.answer, log)
 			}
-			remove()
+			allow()
 			n.checkStarts()
 		})
 	}
