@@ -56,7 +56,8 @@ func TestHints(t *testing.T) {
 			[]string{"connection refused", `hint="Nothing listens and nothing is redirected: the pod is probably not injected`, "Set STARTGATE_SIDECAR_STATUS, or STARTGATE_WAIT_FOR=none", docs("not-injected")},
 		},
 		{
-			"a server behind a redirect", redirect, nil, []string{"WAIT_FOR=redis://192.0.2.1"},
+			"a server behind a redirect", redirect, nil,
+			[]string{"WAIT_FOR=redis://192.0.2.1"},
 			[]string{"connection refused", `hint="Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"`, docs("connection-refused-while-waiting")},
 		},
 		{

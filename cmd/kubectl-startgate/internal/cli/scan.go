@@ -1,0 +1,102 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/live"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
+)
+
+type scanner struct {
+	*options
+	all, logs bool
+	selector  string
+	parallel  int
+}
+
+func newScan(o *options) *cobra.Command {
+	s := &scanner{options: o}
+	c := &cobra.Command{
+		Use:   "scan",
+		Short: "List the workloads with sidecars: what orders their starts, and what hurts",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return s.run(c.Context()) },
+	}
+	flags := c.Flags()
+	flags.BoolVarP(&s.all, "all-namespaces", "A", false, "of all namespaces")
+	flags.StringVarP(&s.selector, "selector", "l", "", "only pods with these labels")
+	flags.BoolVar(&s.logs, "logs", false, "read the logs of the worst pod of each workload that hurts, for a verdict")
+	flags.IntVar(&s.parallel, "parallel", 8, "how many pods are looked at at once, with --logs")
+	return c
+}
+
+func (s *scanner) run(ctx context.Context) error {
+	namespace := ""
+	if !s.all {
+		var err error
+		if namespace, err = s.namespace(); err != nil {
+			return err
+		}
+	}
+	reader, err := s.reader()
+	if err != nil {
+		return err
+	}
+	rows := map[string]*row{}
+	seen := 0
+	err = reader.EachPod(ctx, namespace, s.selector, func(pod *corev1.Pod) {
+		seen++
+		s.progress("%d pods", seen)
+		addPod(rows, pod)
+	})
+	if err != nil {
+		return err
+	}
+	list := sorted(rows)
+	if s.logs {
+		if err := s.decide(ctx, reader, list); err != nil {
+			return err
+		}
+	}
+	s.progress("")
+	if len(list) == 0 {
+		fmt.Fprintf(s.ErrOut, "no pod with a known sidecar among %d\n", seen)
+		return nil
+	}
+	return printRows(s.Out, list, s.logs)
+}
+
+// progress shows how far it is, on a terminal.
+func (s *scanner) progress(format string, args ...any) {
+	if isTerminal(s.ErrOut) {
+		fmt.Fprintf(s.ErrOut, "\r\x1b[K"+format, args...)
+	}
+}
+
+// decide looks at the worst pod of each workload that hurts.
+func (s *scanner) decide(ctx context.Context, reader *live.Reader, list []*row) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(max(s.parallel, 1))
+	var lock sync.Mutex
+	done := 0
+	for _, r := range list {
+		if r.hurts() == 0 {
+			continue
+		}
+		group.Go(func() error {
+			r.verdict = verdict.Decide(verdict.NewCase(reader.Evidence(ctx, r.worst), s.limits.At))[0].Name
+			lock.Lock()
+			defer lock.Unlock()
+			done++
+			s.progress("%d logs", done)
+			return ctx.Err()
+		})
+	}
+	return group.Wait()
+}

@@ -1,0 +1,97 @@
+package verdict
+
+import (
+	"fmt"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+)
+
+// workload returns what a user would patch.
+func (c *Case) workload() cure.Workload {
+	if c.Owner.Name != "" {
+		return cure.NewWorkload(c.Owner.Kind, c.Namespace, c.Owner.Name)
+	}
+	return cure.NewWorkload("Pod", c.Namespace, c.Name)
+}
+
+// appSpec returns a container as the workload has it, without what webhooks have added.
+func (c *Case) appSpec(app sidecar.Container) *corev1.Container {
+	if c.Owner.Template != nil {
+		for i := range c.Owner.Template.Spec.Containers {
+			if c.Owner.Template.Spec.Containers[i].Name == app.Name {
+				return &c.Owner.Template.Spec.Containers[i]
+			}
+		}
+	}
+	return app.Spec
+}
+
+func (c *Case) startgate(app sidecar.Container, s Sidecar) cure.Cure {
+	return cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: waitFor(s), Injected: s.Kind.Injected})
+}
+
+// waitFor returns the target that stands for a sidecar.
+func waitFor(s Sidecar) string {
+	if s.Kind.Name == "vault" {
+		return "file:///vault/secrets/" + cure.Blank
+	}
+	return s.Kind.Name
+}
+
+// orderCures are those of an application that starts before its sidecar, cheapest first.
+func (c *Case) orderCures(app sidecar.Container, s Sidecar) (cures []cure.Cure) {
+	if hold := cure.Hold(c.workload(), s.Kind.Name, c.annotation("proxy.istio.io/config")); hold != nil {
+		cures = append(cures, *hold)
+	}
+	return append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name), c.startgate(app, s))
+}
+
+func (c *Case) holdCures(app sidecar.Container, s Sidecar) []cure.Cure {
+	return []cure.Cure{cure.Native(c.workload(), s.Kind.Name, s.Name), c.startgate(app, s)}
+}
+
+func (c *Case) nativeCures(app sidecar.Container, s Sidecar) []cure.Cure {
+	probe := cure.Note("give "+s.Name+" a startupProbe", "The kubelet waits for a native sidecar only if it has one. Where a webhook makes the container, it is a setting of the mesh (Istio: values.global.proxy.startupProbe.enabled).")
+	return []cure.Cure{probe, c.startgate(app, s)}
+}
+
+func (c *Case) shutdownCures(app sidecar.Container, s Sidecar) (cures []cure.Cure) {
+	if s.Kind.Name == "istio" {
+		cures = append(cures, cure.Drain(c.workload(), c.annotation("proxy.istio.io/config")))
+	} else {
+		cures = append(cures, cure.Note("let the sidecar outlive the application", "Give "+s.Name+" a preStop hook that sleeps as long as "+app.Name+" takes to end."))
+	}
+	return append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
+}
+
+func (c *Case) initCures(init sidecar.Container, s Sidecar, target string) (cures []cure.Cure) {
+	if strings.HasPrefix(init.Name, "vault-agent") {
+		cures = append(cures, cure.NoInitAgent(c.workload()))
+	}
+	host, _ := split(target)
+	if s.Kind.Name == "istio" && isIP(host) {
+		cures = append(cures, cure.ExcludeAddress(c.workload(), host+"/32"))
+	}
+	return append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
+}
+
+// quits are the commands that end a sidecar by hand.
+var quits = map[string]string{
+	"istio":   "pilot-agent request POST quitquitquit",
+	"linkerd": "/usr/lib/linkerd/linkerd-await --shutdown -- true",
+}
+
+func (c *Case) jobCures(s Sidecar) (cures []cure.Cure) {
+	if command := quits[s.Kind.Name]; command != "" && s.Kind.Name == "istio" {
+		cures = append(cures, cure.Note("end this one now", fmt.Sprintf("kubectl exec %s -n %s -c %s -- %s", c.Name, c.Namespace, s.Name, command)))
+	}
+	cures = append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
+	app := c.Apps[len(c.Apps)-1]
+	gate := cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: waitFor(s), Quit: s.Kind.Name, Injected: s.Kind.Injected})
+	gate.Text += " With STARTGATE_QUIT it shuts the sidecar down when the application has ended."
+	return append(cures, gate)
+}

@@ -1,0 +1,84 @@
+package verdict
+
+import (
+	"slices"
+	"time"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
+)
+
+// phase is what a sidecar did at some time.
+type phase int
+
+const (
+	unclear    phase = iota
+	starting         // not ready yet, for the first time
+	up               // ready
+	restarting       // not ready yet, after a restart
+	gone             // ended, and not started again
+	late             // ready, but so short a time before that the line may tell of an attempt before
+)
+
+// phaseAt says what the sidecar did when an entry happened.
+func (s Sidecar) phaseAt(entry Entry) phase {
+	for i, run := range s.Runs {
+		now := restarting
+		if isFirst := i == 0 && restarts(s.Container) < len(s.Runs); isFirst {
+			now = starting
+		}
+		p := run.phaseAt(entry)
+		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry)
+		switch {
+		case p == starting:
+			return now
+		case p != gone && !isOver:
+			return p
+		}
+	}
+	return gone
+}
+
+// lag is how much later than the attempt a program may log that it failed.
+const lag = time.Second
+
+// phaseAt is starting, late, up, gone or unclear.
+func (r Run) phaseAt(entry Entry) phase {
+	isBefore := entry.Before(r.Started) || entry.Before(r.NotReady)
+	switch {
+	case isBefore:
+		return starting
+	case r.Ended.Known() && r.Ended.Before(entry):
+		return gone
+	case !r.Ready.Known() && r.Ended.Known():
+		return unclear // nobody knows whether that run was ever ready
+	case !r.Ready.Known():
+		return starting
+	case r.Loose && entry.Before(r.Ready):
+		return unclear // the sidecar may have been ready long before the pod was
+	case entry.Before(r.Ready):
+		return starting
+	case !r.Ready.Before(entry):
+		return unclear
+	case entry.At.Sub(r.Ready.At) < lag:
+		return late
+	case r.Ending.Known() && r.Ending.Before(entry):
+		return gone
+	case r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
+		return unclear // it may have ended
+	}
+	return up
+}
+
+// related returns the sidecars that a connection to the target goes through: those in the pod itself for a
+// loopback address, else the mesh's.
+func (c *Case) related(target string) (found []Sidecar) {
+	for _, s := range c.Sidecars {
+		if s.Kind.Mesh != timeline.IsLoopback(target) || target == "" {
+			found = append(found, s)
+		}
+	}
+	if target == "" && slices.ContainsFunc(found, func(s Sidecar) bool { return s.Kind.Mesh }) {
+		found = slices.DeleteFunc(found, func(s Sidecar) bool { return !s.Kind.Mesh })
+	}
+	return found
+}

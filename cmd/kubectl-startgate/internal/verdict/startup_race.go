@@ -1,0 +1,76 @@
+package verdict
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
+)
+
+// startupRace is refused before the sidecar's readiness, and not after it.
+func startupRace(c *Case) *Verdict {
+	hits := c.hits(timeline.Refused)
+	early := in(hits, starting)
+	if len(early) == 0 || c.survived(early) {
+		return nil
+	}
+	s := early[0].sidecar
+	early = of(early, s)
+	if !c.wasReady(s) || refusedLater(of(hits, s)) {
+		return nil
+	}
+	run := s.Runs[0]
+	v := &Verdict{Name: StartupRace, Severity: Problem, Summary: raceSummary(early, run)}
+	v.Evidence = append(known(c.startOf(early[0]), run.Started), shown(early)...)
+	v.Evidence = append(v.Evidence, known(run.NotReady, run.Ready)...)
+	v.Doubts = raceDoubts(c, early, run)
+	v.Cures = c.orderCures(early[0].app, s)
+	return v
+}
+
+// refusedLater reports whether a connection was refused after the sidecar's readiness, and not because it ended.
+func refusedLater(hits []hit) bool {
+	return slices.ContainsFunc(in(hits, up, unclear), func(h hit) bool { return h.sidecar.Runs[0].Ready.Before(h.Entry) })
+}
+
+// wasReady reports whether the sidecar was ready at some time.
+func (c *Case) wasReady(s Sidecar) bool {
+	for _, run := range s.Runs {
+		if run.Ready.Known() {
+			return true
+		}
+	}
+	return false
+}
+
+func raceSummary(early []hit, run Run) string {
+	app := early[0].app.Name
+	text := fmt.Sprintf("%s was refused %s before %s was ready", app, times(len(early)), early[0].sidecar.Name)
+	if until := run.Ready; until.Known() {
+		text += fmt.Sprintf(": first at %s, %s too early", clockOf(early[0].Entry), span(until.At.Sub(early[0].At)))
+	}
+	if n := restarts(early[0].app); n > 0 {
+		text += fmt.Sprintf("; it was restarted %s", times(n))
+	}
+	return text
+}
+
+func raceDoubts(c *Case, early []hit, run Run) (doubts []string) {
+	if run.Inferred {
+		doubts = append(doubts, "nothing says that "+early[0].sidecar.Name+" became ready; its probes stopped failing")
+	}
+	if c.Pod == nil {
+		doubts = append(doubts, "the pod's manifest is not there: it may exclude the address from the redirect, or run the application as the proxy's user")
+	}
+	if early[0].Target == "" {
+		doubts = append(doubts, "the refused line names no address, so it may be about another connection")
+	}
+	if log, ok := c.Timeline.Log(early[0].app.Name); !ok || !run.Ready.Before(log.Last) {
+		doubts = append(doubts, "the log of "+early[0].app.Name+" does not go on after the sidecar was ready, so it does not show that connections work then")
+	}
+	if run.NotReady.Known() && !early[0].Before(run.NotReady) && strings.Contains(run.Ready.Text, "Envoy proxy is ready") {
+		doubts = append(doubts, "the sidecar's last sign that it was not ready came before the refused line")
+	}
+	return doubts
+}
