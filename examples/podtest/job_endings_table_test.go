@@ -339,7 +339,8 @@ var endings = []tableRow{
 			want: outcome{phase: "Succeeded", quit: asked, log: []string{"stopping"}},
 		},
 		tableCell{
-			text: "the same",
+			// podman does not restart it. A kubelet does: see examples/cluster.
+			text: "the sidecar is shut down, and **the kubelet restarts the container all the same**: the next try ends with 124, and so on up to `backoffLimit`",
 			app:  exitsOnTERM,
 			do:   terminate,
 			want: outcome{phase: "Succeeded", quit: asked, log: []string{"stopping"}},

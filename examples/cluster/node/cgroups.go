@@ -97,20 +97,49 @@ func removeTree(dir string) error {
 
 // Processes returns the processes of a container, as this machine counts them.
 func (c *Cluster) Processes(containerID string) ([]int, error) {
-	dirs, err := hierarchies()
+	file, err := c.cgroupFile(containerID, "cgroup.procs")
 	if err != nil {
 		return nil, err
+	}
+	return readPIDs(file)
+}
+
+// CPU returns what the processes of a container have taken of the CPUs, also those that have
+// ended.
+func (c *Cluster) CPU(containerID string) (time.Duration, error) {
+	file, err := c.cgroupFile(containerID, "cpuacct.usage") // cgroup v1: nanoseconds
+	unit := time.Nanosecond
+	if err != nil {
+		file, err = c.cgroupFile(containerID, "cpu.stat") // cgroup v2: its first line is usage_usec
+		unit = time.Microsecond
+	}
+	if err != nil {
+		return 0, err
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0, err
+	}
+	used, err := strconv.ParseInt(strings.Fields(strings.TrimPrefix(string(text), "usage_usec"))[0], 10, 64)
+	return time.Duration(used) * unit, err
+}
+
+// cgroupFile returns where a file of a container's cgroup is.
+func (c *Cluster) cgroupFile(containerID, name string) (string, error) {
+	dirs, err := hierarchies()
+	if err != nil {
+		return "", err
 	}
 	for _, dir := range dirs {
 		pods := filepath.Join(dir, cgroupName(c.dir), "kubepods")
 		for _, quality := range []string{"*/pod*", "pod*"} {
-			files, err := filepath.Glob(filepath.Join(pods, quality, containerID, "cgroup.procs"))
+			files, err := filepath.Glob(filepath.Join(pods, quality, containerID, name))
 			if err == nil && len(files) > 0 {
-				return readPIDs(files[0])
+				return files[0], nil
 			}
 		}
 	}
-	return nil, fmt.Errorf("container %s has no cgroup", containerID)
+	return "", fmt.Errorf("container %s has no cgroup with %s", containerID, name)
 }
 
 func readPIDs(file string) ([]int, error) {

@@ -19,7 +19,7 @@ var config embed.FS
 // writeConfig writes the files that the parts read. api is where the API server is reached
 // from outside the node's namespaces.
 func writeConfig(dir, api, version string) error {
-	values := map[string]string{"dir": dir, "cgroup": cgroupName(dir), "token": rand.Text()}
+	values := map[string]string{"dir": dir, "cgroup": cgroupName(dir), "token": rand.Text(), "pods": podAddresses}
 	for name, content := range map[string]string{
 		"resolv.conf": "nameserver 127.0.0.1\n",
 		"tokens.csv":  values["token"] + ",admin,admin,system:masters\n",

@@ -6,7 +6,7 @@
 //	  └ init          PID 1 of the node's namespaces: reaps orphans
 //	    └ node        sets up the namespaces, and starts:
 //	      ├ etcd, containerd
-//	      └ kube-apiserver, kube-controller-manager, kube-scheduler, kubelet
+//	      └ kube-apiserver, kube-controller-manager, kube-scheduler, kubelet, kube-proxy
 //
 // The three processes between are this program again: its main function, or TestMain, must
 // call Main first.

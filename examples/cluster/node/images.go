@@ -30,6 +30,10 @@ func images(repository, bin string) ([]Image, error) {
 	if err != nil {
 		return nil, err
 	}
+	exporter, err := machineLayer("prometheus-node-exporter")
+	if err != nil {
+		return nil, err
+	}
 	program := func(name string) Layer { return Layer{{Path: "/" + name, From: filepath.Join(bin, name)}} }
 	startgate := program("startgate")
 	gated := Config{Entrypoint: []string{"/startgate", "--"}, User: "65532:65532"}
@@ -51,6 +55,16 @@ func images(repository, bin string) ([]Image, error) {
 		{"localhost/hold:1", path, []Layer{busybox, startgate, program("standin")}},
 		{"docker.io/hashicorp/vault:1.21.1", path, []Layer{busybox, {{Path: "/bin/vault", Text: vault}}}},
 		{"localhost/istio-init:1", path, []Layer{busybox, iptables, istioInit}},
+		{
+			"quay.io/prometheus/node-exporter:v1.9.1",
+			Config{Entrypoint: []string{"/usr/bin/prometheus-node-exporter"}, User: "65534:65534"},
+			[]Layer{exporter},
+		},
+		{
+			"registry.example/report:1",
+			Config{Entrypoint: []string{"report"}, Cmd: []string{"--all"}, Env: path.Env},
+			[]Layer{busybox, {{Path: "/bin/report", Text: report}}},
+		},
 	}, nil
 }
 
@@ -64,6 +78,9 @@ trap 'echo password=secret >/vault/secrets/.db && mv /vault/secrets/.db /vault/s
 echo agent starts
 while :; do sleep 3600 & wait; done
 `
+
+// report is the program of the fleet example's CronJob.
+const report = "#!/bin/sh\necho report starts \"$@\"\n"
 
 // busyboxLayer has busybox under the names of all its commands.
 func busyboxLayer() (Layer, error) {

@@ -29,13 +29,19 @@ func (c *Cluster) Import(images ...Image) error {
 
 // root returns the node's file system, seen from outside.
 func (c *Cluster) root() (string, error) {
+	init, err := c.init()
+	return "/proc/" + init + "/root", err
+}
+
+// init returns PID 1 of the node, as this machine counts.
+func (c *Cluster) init() (string, error) {
 	files, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", c.keeper.Process.Pid))
 	if err != nil {
 		return "", err
 	}
 	for _, file := range files {
 		if children, err := os.ReadFile(file); err == nil && len(children) > 0 {
-			return "/proc/" + strings.Fields(string(children))[0] + "/root", nil
+			return strings.Fields(string(children))[0], nil
 		}
 	}
 	return "", errors.New("the node has ended")

@@ -16,12 +16,11 @@ import (
 // each cluster: each has a network of its own.
 const Address = "10.231.0.1"
 
-// There is no kube-proxy. The addresses of these two Services are the node's own: the API
-// server listens on the first, and a pod with hostNetwork may serve names on the second.
-const (
-	serviceAddress = "10.233.0.1"
-	NamesAddress   = "10.233.0.10"
-)
+// NamesAddress is the address that pods ask for names. It is the node's own: a pod with
+// hostNetwork may listen there.
+const NamesAddress = "10.233.0.10"
+
+const podAddresses = "10.232.0.0/22"
 
 // runNode sets up the namespaces and runs the parts of Kubernetes in them until one ends.
 func runNode(dir string) error {
@@ -33,11 +32,6 @@ func runNode(dir string) error {
 		return err
 	}
 	go forward(listener, Address+":6443")
-	service, err := net.Listen("tcp", serviceAddress+":443")
-	if err != nil {
-		return err
-	}
-	go forward(service, Address+":6443")
 	return newParts(dir).run()
 }
 
@@ -101,7 +95,6 @@ func makeNetwork() error {
 link add node0 type veth peer name beyond0
 link set beyond0 up
 address add ` + Address + `/24 dev node0
-address add ` + serviceAddress + `/32 dev lo
 address add ` + NamesAddress + `/32 dev lo
 link set node0 up
 route add default via 10.231.0.254 dev node0

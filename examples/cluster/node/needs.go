@@ -7,7 +7,7 @@ import (
 )
 
 // Packages are the Debian packages that a cluster needs.
-const Packages = "busybox-static containerd containernetworking-plugins etcd-server iproute2 iptables redis-server redis-tools runc"
+const Packages = "busybox-static containerd containernetworking-plugins dnsmasq-base etcd-server iproute2 iptables prometheus-node-exporter redis-server redis-tools runc util-linux"
 
 // Missing returns what this machine lacks for a cluster.
 func Missing() []string {
@@ -19,8 +19,9 @@ func Missing() []string {
 		missing = append(missing, "root")
 	}
 	for _, program := range []string{
-		"busybox", "containerd", "ctr", "etcd", "go", "ip", "iptables-restore", "ldd", "redis-cli", "redis-server", "runc",
-		"/usr/lib/cni/bridge", "/usr/lib/cni/host-local", "/usr/lib/cni/loopback", "/usr/lib/cni/portmap",
+		"busybox", "containerd", "ctr", "dnsmasq", "etcd", "go", "ip", "iptables-restore", "ldd", "nsenter", "prometheus-node-exporter",
+		"redis-cli", "redis-server", "runc",
+		"/usr/lib/cni/host-local", "/usr/lib/cni/loopback", "/usr/lib/cni/portmap", "/usr/lib/cni/ptp",
 	} {
 		if _, err := exec.LookPath(program); err != nil {
 			missing = append(missing, program)

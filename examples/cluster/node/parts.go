@@ -46,8 +46,8 @@ func (p *parts) startStores() error {
 			"--token-auth-file", p.file("tokens.csv"), "--authorization-mode", "RBAC",
 			"--service-account-issuer", "https://kubernetes.default.svc",
 			"--service-account-signing-key-file", p.file("api.key"), "--service-account-key-file", p.file("api.key"),
-			"--service-cluster-ip-range", "10.233.0.0/24", "--endpoint-reconciler-type", "none",
-			"--enable-aggregator-routing", // a webhook's Service is reached at its pods: there is no kube-proxy
+			"--service-cluster-ip-range", "10.233.0.0/24",
+			"--enable-aggregator-routing", // a webhook's Service is reached at its pods
 			"--allow-privileged", "--kubelet-preferred-address-types", "InternalIP")...),
 	)
 }
@@ -60,6 +60,10 @@ func (p *parts) startRest() error {
 		p.startKube("kube-controller-manager", "--kubeconfig", kubeconfig, "--leader-elect=false", "--controllers", "*",
 			"--service-account-private-key-file", p.file("api.key"), "--root-ca-file", p.file("api.crt"), "--bind-address", "127.0.0.1", "--cert-dir", "/run/kcm"),
 		p.startKube("kube-scheduler", "--kubeconfig", kubeconfig, "--leader-elect=false", "--bind-address", "127.0.0.1"),
+		p.startKube("kube-proxy", "--kubeconfig", kubeconfig, "--hostname-override", "node", "--proxy-mode", "iptables",
+			"--cluster-cidr", podAddresses, "--healthz-bind-address", "127.0.0.1:10256", "--metrics-bind-address", "127.0.0.1:10249",
+			// Those of conntrack are the whole machine's.
+			"--conntrack-max-per-core=0", "--conntrack-min=0", "--conntrack-tcp-timeout-established=0", "--conntrack-tcp-timeout-close-wait=0"),
 	)
 }
 

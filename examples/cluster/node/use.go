@@ -2,11 +2,9 @@ package node
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 )
 
 // Kubectl returns a command that runs kubectl with these arguments.
@@ -32,8 +30,14 @@ func (c *Cluster) Log(part, word string, n int) string {
 	return lastLines(found, n)
 }
 
+// Command returns a command that runs in the node's network and with its mounts.
+func (c *Cluster) Command(name string, args ...string) (*exec.Cmd, error) {
+	init, err := c.init()
+	return exec.Command("nsenter", append([]string{"--target", init, "--net", "--mount", "--", name}, args...)...), err
+}
+
 // Path returns where this process finds a file of the node, whose mounts are its own.
 func (c *Cluster) Path(file string) (string, error) {
-	init, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%[1]d/children", c.keeper.Process.Pid))
-	return "/proc/" + strings.TrimSpace(string(init)) + "/root" + file, err
+	root, err := c.root()
+	return root + file, err
 }

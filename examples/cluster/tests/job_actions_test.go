@@ -5,6 +5,7 @@ package tests
 import (
 	"fmt"
 	"syscall"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -72,3 +73,20 @@ var killSidecar = whenWorking(func(n *namespace, _, pod string) {
 	}
 	n.signal(pod, "app", syscall.SIGUSR1) // startgate forwards it
 })
+
+// endSidecarWith0 makes the sidecar exit with code 0, and then the application.
+var endSidecarWith0 = whenWorking(func(n *namespace, _, pod string) {
+	n.signal(pod, "istio-proxy", syscall.SIGTERM)
+	n.waitForEnds(pod, "istio-proxy", 1)
+	n.signal(pod, "app", syscall.SIGUSR1)
+})
+
+// letListenLate starts the sidecar when startgate has waited for it for longer than
+// STARTGATE_QUIT_TIMEOUT, which is 1s.
+func letListenLate(n *namespace, _, pod string) {
+	n.Helper()
+	n.waitForLog(pod, "istio-proxy", "starts")
+	n.waitForLog(pod, "app", logComesLate)
+	time.Sleep(2 * time.Second)
+	n.letListen(pod)
+}

@@ -2,9 +2,6 @@ package tests
 
 import (
 	"time"
-
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 )
 
 // A row is one way of ending, by the README's words. A way that can be brought about in
@@ -142,9 +139,24 @@ var endings = []row{
 		ended("126 ...", maybeAsked, ending{options: options(program("/tmp")), retries: 1}).because("BackoffLimitExceeded"),
 	},
 	{
+		"the same, and the sidecar starts later than `STARTGATE_QUIT_TIMEOUT`, as when its image is still being pulled", "",
+		failed("127", ending{options: options(program("/missing"), sidecar("--hold-start"), settings("STARTGATE_QUIT_TIMEOUT=1s")), do: letListenLate}),
+		ended("127 ...", maybeAsked, ending{options: options(program("/missing"), sidecar("--hold-start")), retries: 1}).because("BackoffLimitExceeded"),
+	},
+	{
+		"a setting or the command line is wrong", "",
+		failed("125", ending{options: options(sidecar("--hold-start"), settings("STARTGATE_TIMEOUT=5", "STARTGATE_QUIT_TIMEOUT=1s")), do: letListenLate}),
+		ended("125 ...", maybeAsked, ending{options: options(settings("STARTGATE_TIMEOUT=5")), retries: 1}).because("BackoffLimitExceeded"),
+	},
+	{
 		"the sidecar exits first, with a code that is not 0", "",
 		failed("0", ending{script: exitsOnUSR1, do: killSidecar}).unasked(),
 		succeeded("0", ending{script: exitsOnUSR1, do: killSidecar, retries: 3}),
+	},
+	{
+		"the sidecar exits first, with 0, as Istio's agent does when its Envoy crashes", "",
+		succeeded("0", ending{script: exitsOnUSR1, do: endSidecarWith0}).unasked(),
+		succeeded("0", ending{script: exitsOnUSR1, do: endSidecarWith0}).unasked(),
 	},
 	{
 		"its livenessProbe fails, and it exits on TERM with a code that is not 0", "",
@@ -157,42 +169,4 @@ var endings = []row{
 		// The kubelet restarts it whatever its code, beside a sidecar that has been shut down.
 		ended("0 124 ...", maybeAsked, ending{script: stopsByProbe, options: options(livenessProbe, settings("STARTGATE_TIMEOUT=10s")), retries: 2}).because("BackoffLimitExceeded"),
 	},
-}
-
-// lateSidecar is a cell of OnFailure whose sidecar starts after this many tries.
-func lateSidecar(tries int) ending {
-	return succeeded("124... 0", ending{
-		script: "echo works", options: options(sidecar("--hold-start"), settings("STARTGATE_TIMEOUT=1s", "STARTGATE_QUIT_TIMEOUT=1s")), retries: 6,
-		do: func(n *namespace, _, pod string) {
-			n.waitForEnds(pod, "app", tries)
-			n.letListen(pod)
-		},
-	})
-}
-
-func (e ending) because(reason string) ending { e.reason = reason; return e }
-func (e ending) unasked() ending              { e.asked = notAsked; return e }
-
-func options(all ...func(*corev1.Pod)) []func(*corev1.Pod) { return all }
-
-func program(path string) func(*corev1.Pod) {
-	return func(pod *corev1.Pod) { pod.Spec.Containers[0].Args = []string{path} }
-}
-
-func littleMemory(pod *corev1.Pod) {
-	pod.Spec.Containers[0].Resources.Limits = corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("64Mi")}
-}
-
-// withState gives the application a volume that outlives a try.
-func withState(pod *corev1.Pod) {
-	pod.Spec.Volumes = []corev1.Volume{{Name: "state", VolumeSource: corev1.VolumeSource{EmptyDir: &corev1.EmptyDirVolumeSource{}}}}
-	pod.Spec.Containers[0].VolumeMounts = []corev1.VolumeMount{{Name: "state", MountPath: "/state"}}
-}
-
-// livenessProbe fails as soon as the application has made /tmp/dead.
-func livenessProbe(pod *corev1.Pod) {
-	pod.Spec.Containers[0].LivenessProbe = &corev1.Probe{
-		PeriodSeconds: 1, FailureThreshold: 1, TimeoutSeconds: 60,
-		ProbeHandler: corev1.ProbeHandler{Exec: &corev1.ExecAction{Command: []string{"sh", "-c", "! test -e /tmp/dead"}}},
-	}
 }

@@ -111,7 +111,7 @@ func matchCodes(got, want string) bool {
 
 // TestJobEndingsOfREADME checks that the rows here are those of the README.
 func TestJobEndingsOfREADME(t *testing.T) {
-	readme, err := os.ReadFile("../../../README.md")
+	readme, err := os.ReadFile("../../jobs/README.md")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -54,7 +54,7 @@ func testMain(m *testing.M) (code int, err error) {
 			err = stopped
 		}
 	}()
-	if err := startInjector(ctx); err != nil {
+	if err := startInjectors(ctx); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil

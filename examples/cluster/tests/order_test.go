@@ -146,7 +146,7 @@ func TestVaultExample(t *testing.T) {
 	n.apply(string(manifest))
 	n.waitForLog("app", "vault-agent", "agent starts")
 	n.eventually("the sidecar is ready", func() bool { return n.status("app", "istio-proxy").Ready })
-	n.waitForLog("app", "app", "file:///vault/secrets/db")
+	n.waitForLog("app", "app", waitingFor("file:///vault/secrets/db"))
 	if strings.Contains(n.log("app", "app"), "app starts") {
 		t.Error("the application has not waited for the secret")
 	}

@@ -106,7 +106,7 @@ func TestUID1337(t *testing.T) {
 		pod.Spec.Containers[0].SecurityContext = &corev1.SecurityContext{RunAsUser: &uid}
 	}))
 	n.waitForEnds("p", "app", 1)
-	if log := n.log("p", "app"); !strings.Contains(log, "WARN") || !strings.Contains(log, "1337") {
+	if log := n.log("p", "app"); !strings.Contains(log, logWarning) || !strings.Contains(log, "uid 1337") {
 		t.Errorf("no warning:\n%s", log)
 	}
 }
