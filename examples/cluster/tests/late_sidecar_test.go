@@ -99,29 +99,6 @@ func (n *namespace) checkFailedLate(job, pod string, code int32, says string) {
 	n.Logf("the sidecar was asked %v after it listened", asked.Sub(listens))
 }
 
-// timeOf returns when a container wrote the first line with this text, by the time that the
-// container runtime puts before it.
-func (n *namespace) timeOf(pod, container, text string) time.Time {
-	n.Helper()
-	log, err := n.logs(pod, corev1.PodLogOptions{Container: container, Timestamps: true})
-	if err != nil {
-		n.Fatal(err)
-	}
-	for line := range strings.Lines(log) {
-		if !strings.Contains(line, text) {
-			continue
-		}
-		stamp, _, _ := strings.Cut(line, " ")
-		at, err := time.Parse(time.RFC3339Nano, stamp)
-		if err != nil {
-			n.Fatal(err)
-		}
-		return at
-	}
-	n.Fatalf("the log of %s in %s has no %q:\n%s", container, pod, text, log)
-	return time.Time{}
-}
-
 // kubectl delete ends that wait: the code stays what it was, long before the end of the grace
 // period.
 func TestLateSidecarDeleted(t *testing.T) {
