@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"os/exec"
 	"path/filepath"
@@ -18,22 +19,17 @@ var programs = []string{"cmd/startgate", "examples/app", "examples/standin"}
 // images returns the images of the cluster, of programs that are in bin and on the
 // machine. Those that users take from a registry have the same names here.
 func images(repository, bin string) ([]Image, error) {
-	busybox, err := busyboxLayer()
-	if err != nil {
-		return nil, err
+	var failed error
+	must := func(layer Layer, err error) Layer {
+		failed = errors.Join(failed, err)
+		return layer
 	}
-	redis, err := machineLayer("redis-server", "redis-cli")
-	if err != nil {
-		return nil, err
-	}
-	iptables, err := machineLayer("iptables-restore")
-	if err != nil {
-		return nil, err
-	}
-	exporter, err := machineLayer("prometheus-node-exporter")
-	if err != nil {
-		return nil, err
-	}
+	busybox := must(busyboxLayer())
+	redis := must(machineLayer("redis-server", "redis-cli"))
+	postgres := must(postgresLayer())
+	psql := must(machineLayer("psql"))
+	iptables := must(machineLayer("iptables-restore"))
+	exporter := must(machineLayer("prometheus-node-exporter"))
 	program := func(name string) Layer { return Layer{{Path: "/" + name, From: filepath.Join(bin, name)}} }
 	startgate := program("startgate")
 	gated := Config{Entrypoint: []string{"/startgate", "--"}, User: "65532:65532"}
@@ -51,7 +47,8 @@ func images(repository, bin string) ([]Image, error) {
 		{"docker.io/library/busybox:stable", Config{Cmd: []string{"sh"}, Env: path.Env}, []Layer{busybox}},
 		{"localhost/shell:1", shell, []Layer{busybox, startgate}},
 		{"localhost/redis:1", path, []Layer{busybox, redis}},
-		{"localhost/client:1", shell, []Layer{busybox, redis, startgate}},
+		{"localhost/postgres:1", postgresServer, []Layer{busybox, postgres}},
+		{"localhost/client:1", shell, []Layer{busybox, redis, startgate, psql}},
 		{"localhost/hold:1", path, []Layer{busybox, startgate, program("standin")}},
 		{"docker.io/hashicorp/vault:1.21.1", path, []Layer{busybox, {{Path: "/bin/vault", Text: vault}}}},
 		{"localhost/istio-init:1", path, []Layer{busybox, iptables, istioInit}},
@@ -65,7 +62,7 @@ func images(repository, bin string) ([]Image, error) {
 			Config{Entrypoint: []string{"report"}, Cmd: []string{"--all"}, Env: path.Env},
 			[]Layer{busybox, {{Path: "/bin/report", Text: report}}},
 		},
-	}, nil
+	}, failed
 }
 
 // pause holds a pod's namespaces, and reaps what is orphaned in a shared PID namespace.
@@ -105,7 +102,7 @@ func busyboxLayer() (Layer, error) {
 func machineLayer(names ...string) (Layer, error) {
 	files := map[string]string{}
 	for _, name := range names {
-		program, err := exec.LookPath(name)
+		program, err := find(name)
 		if err != nil {
 			return nil, err
 		}

@@ -1,7 +1,7 @@
 package tests
 
-// The incident that startgate is made against, on a kubelet: an application needs a Redis
-// outside the mesh, and all its traffic is redirected to a proxy that is not ready yet.
+// The incident that startgate is made against, on a kubelet: an application needs a Redis and
+// a PostgreSQL outside the mesh, and all its traffic is redirected to a proxy that is not ready yet.
 
 import (
 	"os/exec"
@@ -11,19 +11,25 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// incident has the Redis of all its pods.
+// incident has the servers of all its pods.
 type incident struct {
 	*namespace
-	redis string // its address
+	redis, postgres string // their addresses
 }
 
-func newIncident(t *testing.T) incident { return newIncidentIn(newNamespace(t)) }
+func newIncident(t *testing.T) incident {
+	n := newNamespace(t)
+	return incident{n, n.startRedis(), n.startPostgres()}
+}
 
-func newIncidentIn(n *namespace) incident { return incident{n, n.startRedis()} }
-
-// app returns the application: it ends when it does not get Redis, as many do.
+// app returns the application: it ends when it does not get what it needs, as many do.
 func (i incident) app(name string, options ...func(*corev1.Pod)) *corev1.Pod {
-	script := "echo the application starts; redis-cli -e -h " + i.redis + " incr starts || exit 1; echo it serves; exec sleep 3600"
+	script := `echo the application starts
+		redis-cli -e -h ` + i.redis + ` incr starts || failed=yes
+		PGPASSWORD=secret psql -h ` + i.postgres + ` -U shop -d postgres -Atc 'show server_version' || failed=yes
+		[ -z "$failed" ] || exit 1
+		echo it serves
+		exec sleep 3600`
 	all := append([]func(*corev1.Pod){
 		image("localhost/client:1"), annotated(redirected), sidecar("--hold-ready"), restart(corev1.RestartPolicyAlways),
 	}, options...)
@@ -45,6 +51,7 @@ func TestIncidentWithoutStartgate(t *testing.T) {
 		waiting := i.status(pod, "app").State.Waiting
 		return waiting != nil && waiting.Reason == "CrashLoopBackOff"
 	})
+	i.checkRefused(pod)
 	i.eventually("an event of the readiness probe", func() bool {
 		return strings.Contains(i.kubectl("get", "events"), "Readiness probe failed: HTTP probe failed with statuscode: 503")
 	})
@@ -64,6 +71,23 @@ func TestIncidentWithoutStartgate(t *testing.T) {
 		commands[0] = strings.Replace(commands[0], "kubectl logs", "kubectl logs --previous", 1)
 	}
 	i.checkFound(pod, commands)
+}
+
+// checkRefused checks that neither client of the application has reached its server.
+func (i incident) checkRefused(pod string) {
+	i.Helper()
+	log, err := i.logs(pod, corev1.PodLogOptions{Container: "app", Previous: true})
+	if err != nil {
+		i.Fatal(err)
+	}
+	for _, text := range []string{
+		"Could not connect to Redis at " + i.redis + ":6379: Connection refused",
+		`connection to server at "` + i.postgres + `", port 5432 failed: Connection refused`,
+	} {
+		if !strings.Contains(log, text) {
+			i.Errorf("the application does not say %q:\n%s", text, log)
+		}
+	}
 }
 
 // checkFound runs the README's commands for one pod, and reads what an operator would: a
@@ -103,11 +127,12 @@ func (i incident) shell(command string) string {
 	return string(out)
 }
 
-// With startgate the application starts once, when the proxy is ready.
+// With startgate the application starts once, when the proxy carries what both servers answer.
 func TestIncidentWithStartgate(t *testing.T) {
 	t.Parallel()
 	i := newIncident(t)
-	pod := i.create(i.app("with"))
+	redis, postgres := "redis://"+i.redis, "postgres://"+i.postgres
+	pod := i.create(i.app("with", settings("STARTGATE_WAIT_FOR=istio,"+redis+","+postgres)))
 	i.waitForLog(pod, "app", logWaiting)
 	i.eventually("an event of the readiness probe", func() bool {
 		return strings.Contains(i.kubectl("get", "events"), "Readiness probe failed: HTTP probe failed with statuscode: 503")
@@ -118,6 +143,14 @@ func TestIncidentWithStartgate(t *testing.T) {
 	i.letBecomeReady(pod)
 	i.waitForLog(pod, "app", "it serves")
 	log := i.log(pod, "app")
+	for _, text := range []string{
+		"event=ready target=" + redis + ` answer="PING ` + redis + `: PONG"`,
+		"event=ready target=" + postgres + ` answer="startup to ` + postgres + `: it asks for authentication"`,
+	} {
+		if !strings.Contains(log, text) {
+			t.Errorf("startgate does not say %q:\n%s", text, log)
+		}
+	}
 	if n := strings.Count(log, "the application starts"); n != 1 || strings.Contains(log, "Connection refused") || i.status(pod, "app").RestartCount != 0 {
 		t.Errorf("the application started %d times, its container was restarted %d times:\n%s", n, i.status(pod, "app").RestartCount, log)
 	}

@@ -27,7 +27,10 @@ var installIstio = sync.OnceValue(func() error {
 })
 
 // mesh is a namespace that Istio injects, with a Redis outside the mesh.
-type mesh struct{ incident }
+type mesh struct {
+	*namespace
+	redis string // its address
+}
 
 func newMesh(t *testing.T) mesh {
 	t.Helper()
@@ -38,7 +41,8 @@ func newMesh(t *testing.T) mesh {
 	if err := installIstio(); err != nil {
 		t.Fatal(err)
 	}
-	return mesh{newIncidentIn(newNamespaceFor(t, "enabled"))}
+	n := newNamespaceFor(t, "enabled")
+	return mesh{n, n.startRedis()}
 }
 
 // app returns the application beside a classic sidecar, which is ready 2 s after it has its

@@ -24,13 +24,27 @@ func (n *namespace) startRedis() string {
 	pod.Labels["app"] = "cache"
 	app := &pod.Spec.Containers[0]
 	app.Command, app.Args = []string{"redis-server", "--protected-mode", "no", "--save", ""}, nil
-	app.ReadinessProbe = &corev1.Probe{
+	return n.startServer(pod, 6379)
+}
+
+// startPostgres makes a pod with a PostgreSQL, waits until it is ready and returns its address.
+func (n *namespace) startPostgres() string {
+	n.Helper()
+	pod := aPod("postgres", "", notInjected, image("localhost/postgres:1"))
+	pod.Spec.Containers[0].Args = nil
+	return n.startServer(pod, 5432)
+}
+
+// startServer makes the pod of a server, waits until it listens and returns its address.
+func (n *namespace) startServer(server *corev1.Pod, port int32) string {
+	n.Helper()
+	server.Spec.Containers[0].ReadinessProbe = &corev1.Probe{
 		PeriodSeconds: 1,
-		ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(6379)}},
+		ProbeHandler:  corev1.ProbeHandler{TCPSocket: &corev1.TCPSocketAction{Port: intstr.FromInt32(port)}},
 	}
-	n.create(pod)
-	n.eventually("Redis is ready", func() bool { return n.status("redis", "app").Ready })
-	seen, _ := n.pod("redis")
+	n.create(server)
+	n.eventually(server.Name+" is ready", func() bool { return n.status(server.Name, "app").Ready })
+	seen, _ := n.pod(server.Name)
 	return seen.Status.PodIP
 }
 
