@@ -36,9 +36,16 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
 // policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
-// pauses start again from policy.Initial. During a pause, For knocks on the first port in
-// target.Knock and target.EarlyKnock that refuses connections: every 10ms, and every 50ms
-// once it has waited for 10s. As soon as that port accepts a connection, For probes again.
+// pauses start again from policy.Initial. Once a target without EarlyKnock answers, pauses
+// grow to a tenth of the time waited at most.
+//
+// During a pause, For knocks on the first port in target.Knock and target.EarlyKnock that
+// refuses connections. From one knock to the next it waits 2% of the time waited so far, and
+// at least 10ms and at most 50ms. As soon as that port accepts a connection, For probes again.
+//
+// While a port of target.EarlyKnock refuses, the target is not ready, and a probe may cost it
+// a line in its log. Pauses are then longer: policy.Max, or a tenth of the time waited up to
+// 2s if that is more.
 //
 // If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
@@ -52,6 +59,7 @@ func For(ctx context.Context, target Target, policy Policy) error {
 	ctx, end := withBackground(ctx)
 	defer end()
 	w := newWaiter(target, policy)
+	defer w.alarm.close()
 	for {
 		answer := w.probe(ctx)
 		if answer.Outcome == Ready {
@@ -76,12 +84,20 @@ type waiter struct {
 	ports         []port
 	current       int  // index in ports: during a pause, the next one to knock on
 	knocked       bool // a knock ended the last pause
+	alarm         alarm
 }
 
 // port is one port to knock on.
 type port struct {
 	Prober
 	refused bool // when last tried
+}
+
+// isSystemCall reports whether to knock is a system call. Other probers, such as those of
+// tests, may have a simulated clock.
+func (p port) isSystemCall() bool {
+	_, ok := p.Prober.(knock)
+	return ok
 }
 
 func newWaiter(target Target, policy Policy) *waiter {
@@ -141,8 +157,10 @@ func kind(a Answer) Outcome {
 // pause sleeps until the next probe is due. Meanwhile it knocks on the first port that
 // refuses; as soon as that port accepts, pause returns early. An error ends the wait.
 func (w *waiter) pause(ctx context.Context) error {
-	end := time.Now().Add(w.pauses.NextBackOff())
-	knocking, cancel := context.WithDeadline(ctx, end.Add(w.policy.Attempt)) // one for all knocks, which are many
+	began := time.Now()
+	pause, longPause := w.nextPause(), w.longPause()
+	end := began.Add(pause)
+	knocking, cancel := context.WithDeadline(ctx, began.Add(max(pause, longPause)+w.policy.Attempt)) // one for all knocks, which are many
 	defer cancel()
 	w.startKnocking()
 	for ctx.Err() == nil {
@@ -159,17 +177,39 @@ func (w *waiter) pause(ctx context.Context) error {
 			w.knocked = true
 			return nil
 		}
-		sleepUntil(ctx, w.nextWake(now, end, result))
+		if result == stillRefused && w.current >= len(w.target.Knock) {
+			end = began.Add(longPause)
+		}
+		w.sleepUntil(ctx, w.nextWake(now, end, result), result)
 	}
 	return w.contextError(ctx)
 }
+
+// nextPause returns the length of the next pause. Once the target answers, nothing but a
+// probe shows that it is ready; where that costs the target nothing, pauses are shorter.
+func (w *waiter) nextPause() time.Duration {
+	longest := w.policy.Max
+	if w.last.Outcome != Refused && len(w.target.EarlyKnock) == 0 {
+		longest = min(longest, max(w.policy.Initial, w.tenth()))
+	}
+	w.pauses.MaxInterval = middle(longest)
+	return w.pauses.NextBackOff()
+}
+
+// longPause returns the length of the next pause if a port of EarlyKnock refuses.
+func (w *waiter) longPause() time.Duration {
+	return max(w.policy.Max, min(w.tenth(), longestTenth))
+}
+
+// tenth returns a tenth of the time waited.
+func (w *waiter) tenth() time.Duration { return time.Since(w.began) / 10 }
 
 // nextWake returns when a pause that ends at end has something to do next: another knock, a
 // check for absence, or the probe.
 func (w *waiter) nextWake(now, end time.Time, result knockResult) time.Time {
 	wake := end
 	if result == stillRefused {
-		wake = earlier(wake, now.Add(w.knockInterval(now)))
+		wake = earlier(wake, now.Add(knockInterval(now.Sub(w.began))))
 	}
 	if check, ok := w.nextAbsenceCheck(); ok {
 		wake = earlier(wake, check)
@@ -184,18 +224,20 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func sleepUntil(ctx context.Context, wake time.Time) {
+// sleepUntil sleeps until the time has come, or ctx has ended.
+func (w *waiter) sleepUntil(ctx context.Context, wake time.Time, result knockResult) {
+	if result == stillRefused && w.ports[w.current].isSystemCall() && w.alarm.sleep(ctx, time.Until(wake)) {
+		return
+	}
 	select {
 	case <-time.After(time.Until(wake)):
 	case <-ctx.Done():
 	}
 }
 
-func (w *waiter) knockInterval(now time.Time) time.Duration {
-	if now.Sub(w.began) > knockLong {
-		return knockSlow
-	}
-	return knockEvery
+// knockInterval returns the time from one knock to the next after so long a wait.
+func knockInterval(waited time.Duration) time.Duration {
+	return min(max(knockFastest, waited/50), knockSlowest)
 }
 
 // startKnocking begins again with the first port that may refuse.
