@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -93,13 +94,6 @@ type port struct {
 	refused bool // when last tried
 }
 
-// isSystemCall reports whether to knock is a system call. Other probers, such as those of
-// tests, may have a simulated clock.
-func (p port) isSystemCall() bool {
-	_, ok := p.Prober.(knock)
-	return ok
-}
-
 func newWaiter(target Target, policy Policy) *waiter {
 	policy = policy.withDefaults()
 	w := &waiter{target: target, policy: policy, began: time.Now(), pauses: policy.pauses()}
@@ -180,7 +174,7 @@ func (w *waiter) pause(ctx context.Context) error {
 		if result == stillRefused && w.current >= len(w.target.Knock) {
 			end = began.Add(longPause)
 		}
-		w.sleepUntil(ctx, w.nextWake(now, end, result), result)
+		w.sleepUntil(ctx, w.nextWake(now, end, result))
 	}
 	return w.contextError(ctx)
 }
@@ -225,14 +219,23 @@ func earlier(a, b time.Time) time.Time {
 }
 
 // sleepUntil sleeps until the time has come, or ctx has ended.
-func (w *waiter) sleepUntil(ctx context.Context, wake time.Time, result knockResult) {
-	if result == stillRefused && w.ports[w.current].isSystemCall() && w.alarm.sleep(ctx, time.Until(wake)) {
+func (w *waiter) sleepUntil(ctx context.Context, wake time.Time) {
+	if w.knocksForReal() && w.alarm.sleep(ctx, time.Until(wake)) {
 		return
 	}
 	select {
 	case <-time.After(time.Until(wake)):
 	case <-ctx.Done():
 	}
+}
+
+// knocksForReal reports whether the ports are of this package. Others, such as those of a
+// test, may have a clock of their own, which no kernel knows.
+func (w *waiter) knocksForReal() bool {
+	return len(w.ports) > 0 && !slices.ContainsFunc(w.ports, func(p port) bool {
+		_, ok := p.Prober.(knock)
+		return !ok
+	})
 }
 
 // knockInterval returns the time from one knock to the next after so long a wait.
