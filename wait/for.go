@@ -36,17 +36,16 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // For waits until target is ready, and then returns nil, unless ctx has ended.
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
-// policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
-// pauses start again from policy.Initial. Once a target without EarlyKnock answers, pauses
-// grow to a tenth of the time waited at most.
+// policy.Max, but to a tenth of the time waited at most unless target has EarlyKnock. Each
+// is extended at random by up to 20%. When the kind of answer changes, the pauses start
+// again from policy.Initial.
 //
-// During a pause, For knocks on the first port in target.Knock and target.EarlyKnock that
-// refuses connections. From one knock to the next it waits 2% of the time waited so far, and
-// at least 10ms and at most 50ms. As soon as that port accepts a connection, For probes again.
-//
-// While a port of target.EarlyKnock refuses, the target is not ready, and a probe may cost it
-// a line in its log. Pauses are then longer: policy.Max, or a tenth of the time waited up to
-// 2s if that is more.
+// If a port refuses connections, For knocks on it during the pause: on the first of
+// target.Knock and target.EarlyKnock that does. From one knock to the next it waits 2% of the
+// time waited so far, and at least 10ms and at most 50ms. As soon as that port accepts a
+// connection, For probes again. Until then a probe would be in vain, so such a pause is
+// policy.Max long. While a port of target.EarlyKnock refuses, a probe may also cost the
+// target a line in its log: then it is a tenth of the time waited, up to 2s, if that is more.
 //
 // If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
@@ -151,12 +150,9 @@ func kind(a Answer) Outcome {
 // pause sleeps until the next probe is due. Meanwhile it knocks on the first port that
 // refuses; as soon as that port accepts, pause returns early. An error ends the wait.
 func (w *waiter) pause(ctx context.Context) error {
-	began := time.Now()
-	pause, longPause := w.nextPause(), w.longPause()
-	end := began.Add(pause)
-	knocking, cancel := context.WithDeadline(ctx, began.Add(max(pause, longPause)+w.policy.Attempt)) // one for all knocks, which are many
-	defer cancel()
 	w.startKnocking()
+	began := time.Now()
+	end := began.Add(w.nextPause())
 	for ctx.Err() == nil {
 		now := time.Now()
 		if w.isAbsent(ctx, now) {
@@ -165,38 +161,42 @@ func (w *waiter) pause(ctx context.Context) error {
 		if !now.Before(end) {
 			return nil
 		}
-		result := w.knock(knocking)
+		result := w.knock(ctx)
 		if result == justOpened {
 			w.pauses.Reset()
 			w.knocked = true
 			return nil
 		}
-		if result == stillRefused && w.current >= len(w.target.Knock) {
-			end = began.Add(longPause)
+		if result == stillRefused {
+			end = began.Add(w.longPause(began)) // until then a probe is in vain
 		}
 		w.sleepUntil(ctx, w.nextWake(now, end, result))
 	}
 	return w.contextError(ctx)
 }
 
-// nextPause returns the length of the next pause. Once the target answers, nothing but a
-// probe shows that it is ready; where that costs the target nothing, pauses are shorter.
+// nextPause returns the length of a pause that nothing but a probe can end. Where a failed
+// probe costs the target nothing, pauses are shorter.
 func (w *waiter) nextPause() time.Duration {
 	longest := w.policy.Max
-	if w.last.Outcome != Refused && len(w.target.EarlyKnock) == 0 {
-		longest = min(longest, max(w.policy.Initial, w.tenth()))
+	if len(w.target.EarlyKnock) == 0 {
+		longest = min(longest, max(w.policy.Initial, w.tenth(time.Now())))
 	}
 	w.pauses.MaxInterval = middle(longest)
 	return w.pauses.NextBackOff()
 }
 
-// longPause returns the length of the next pause if a port of EarlyKnock refuses.
-func (w *waiter) longPause() time.Duration {
-	return max(w.policy.Max, min(w.tenth(), longestTenth))
+// longPause returns the length of a pause that began then, during which the current port
+// refuses.
+func (w *waiter) longPause(began time.Time) time.Duration {
+	if w.current < len(w.target.Knock) {
+		return w.policy.Max
+	}
+	return max(w.policy.Max, min(w.tenth(began), longestTenth))
 }
 
 // tenth returns a tenth of the time waited.
-func (w *waiter) tenth() time.Duration { return time.Since(w.began) / 10 }
+func (w *waiter) tenth(now time.Time) time.Duration { return now.Sub(w.began) / 10 }
 
 // nextWake returns when a pause that ends at end has something to do next: another knock, a
 // check for absence, or the probe.
@@ -264,6 +264,8 @@ const (
 // knock connects to the current port. Once that port accepts, it moves on to the next one,
 // for the rest of the pause.
 func (w *waiter) knock(ctx context.Context) knockResult {
+	ctx, cancel := context.WithTimeout(ctx, w.policy.Attempt)
+	defer cancel()
 	for ; w.current < len(w.ports); w.current++ {
 		port := &w.ports[w.current]
 		refusedBefore := port.refused

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"regexp"
+	"sync"
 	"time"
 )
 
@@ -111,14 +112,14 @@ func judgeState(code string) Answer {
 }
 
 // stateField matches a field that holds an SQLSTATE.
-var stateField = regexp.MustCompile(`^C[0-9A-Z]{5}$`)
+var stateField = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^C[0-9A-Z]{5}$`) })
 
 // sqlState returns the SQLSTATE of an ErrorResponse. Each of its fields is a letter and a
 // string that ends with NUL; another NUL follows the last field.
 func sqlState(body []byte) string {
 	for len(body) > 0 && body[0] != 0 {
 		field, rest, whole := bytes.Cut(body, []byte{0})
-		if whole && stateField.Match(field) {
+		if whole && stateField().Match(field) {
 			return string(field[1:])
 		}
 		body = rest

@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"regexp"
 	"strings"
+	"sync"
 )
 
 // ping is sent as an array of bulk strings (redis.io/docs, "Redis serialization protocol"):
@@ -46,7 +47,7 @@ func readPong(r *bufio.Reader) Answer {
 }
 
 // redisCode matches an error. Its first word is in capitals by convention.
-var redisCode = regexp.MustCompile(`^-([A-Z]{1,20})[ \r]`)
+var redisCode = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^-([A-Z]{1,20})[ \r]`) })
 
 // redisErrors explains the errors of a server that is not ready.
 var redisErrors = map[string]string{
@@ -57,7 +58,7 @@ var redisErrors = map[string]string{
 
 // judgeRedisError judges an error by its first word.
 func judgeRedisError(line string) Answer {
-	code := redisCode.FindStringSubmatch(line)
+	code := redisCode().FindStringSubmatch(line)
 	switch {
 	case code == nil:
 		return notRedis
