@@ -36,16 +36,17 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // For waits until target is ready, and then returns nil, unless ctx has ended.
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
-// policy.Max, but to a tenth of the time waited at most unless target has EarlyKnock. Each
-// is extended at random by up to 20%. When the kind of answer changes, the pauses start
-// again from policy.Initial.
+// policy.Max, but to a tenth of the time waited at most, except for a sidecar that
+// LogsProbes. Each is extended at random by up to 20%. When the kind of answer changes, the
+// pauses start again from policy.Initial.
 //
 // If a port refuses connections, For knocks on it during the pause: on the first of
 // target.Knock and target.EarlyKnock that does. From one knock to the next it waits 2% of the
 // time waited so far, and at least 10ms and at most 50ms. As soon as that port accepts a
-// connection, For probes again. Until then a probe would be in vain, so such a pause is
-// policy.Max long. While a port of target.EarlyKnock refuses, a probe may also cost the
-// target a line in its log: then it is a tenth of the time waited, up to 2s, if that is more.
+// connection, For probes again. While a port of target.Knock refuses, a probe would be in
+// vain: such a pause is policy.Max long. While a port of target.EarlyKnock refuses, a sidecar
+// that LogsProbes is probed after policy.Max, or after a tenth of the time waited, up to 2s,
+// if that is more.
 //
 // If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
@@ -151,14 +152,13 @@ func kind(a Answer) Outcome {
 // refuses; as soon as that port accepts, pause returns early. An error ends the wait.
 func (w *waiter) pause(ctx context.Context) error {
 	w.startKnocking()
-	began := time.Now()
-	end := began.Add(w.nextPause())
+	began, pause := time.Now(), w.nextPause()
 	for ctx.Err() == nil {
 		now := time.Now()
 		if w.isAbsent(ctx, now) {
 			return ErrAbsent
 		}
-		if !now.Before(end) {
+		if now.Sub(began) >= pause {
 			return nil
 		}
 		result := w.knock(ctx)
@@ -168,9 +168,9 @@ func (w *waiter) pause(ctx context.Context) error {
 			return nil
 		}
 		if result == stillRefused {
-			end = began.Add(w.longPause(began)) // until then a probe is in vain
+			pause = w.pauseWhileRefused(pause, began)
 		}
-		w.sleepUntil(ctx, w.nextWake(now, end, result))
+		w.sleepUntil(ctx, w.nextWake(now, began.Add(pause), result))
 	}
 	return w.contextError(ctx)
 }
@@ -179,20 +179,28 @@ func (w *waiter) pause(ctx context.Context) error {
 // probe costs the target nothing, pauses are shorter.
 func (w *waiter) nextPause() time.Duration {
 	longest := w.policy.Max
-	if len(w.target.EarlyKnock) == 0 {
+	if !w.logsProbes() {
 		longest = min(longest, max(w.policy.Initial, w.tenth(time.Now())))
 	}
 	w.pauses.MaxInterval = middle(longest)
 	return w.pauses.NextBackOff()
 }
 
-// longPause returns the length of a pause that began then, during which the current port
-// refuses.
-func (w *waiter) longPause(began time.Time) time.Duration {
-	if w.current < len(w.target.Knock) {
+// logsProbes reports whether a failed probe costs the target a line in its log.
+func (w *waiter) logsProbes() bool {
+	return w.target.Sidecar != nil && w.target.Sidecar.LogsProbes
+}
+
+// pauseWhileRefused returns the length of a pause that was to be so long, if the current
+// port refuses: a probe meanwhile would be in vain, or costs the target a line in its log.
+func (w *waiter) pauseWhileRefused(pause time.Duration, began time.Time) time.Duration {
+	switch {
+	case w.current < len(w.target.Knock):
 		return w.policy.Max
+	case w.logsProbes():
+		return max(w.policy.Max, min(w.tenth(began), longestTenth))
 	}
-	return max(w.policy.Max, min(w.tenth(began), longestTenth))
+	return pause
 }
 
 // tenth returns a tenth of the time waited.

@@ -11,7 +11,7 @@ import (
 // mean what is said below; others count as 10ms if they are less, and as 24h if they are more.
 type Policy struct {
 	Initial time.Duration // the first pause between probes, at most Max; 0 means 10ms
-	Max     time.Duration // the longest pause, to which up to 20% are added, but see [For] about EarlyKnock; 0 means 500ms
+	Max     time.Duration // the longest pause, to which up to 20% are added, but see [For] about LogsProbes; 0 means 500ms
 	Attempt time.Duration // the time limit of one probe; 0 means 3s
 
 	// AbsentAfter is for a target that is a [Sidecar]. When nothing has listened on any
@@ -44,7 +44,7 @@ const (
 	knockFastest = 10 * time.Millisecond
 	knockSlowest = 50 * time.Millisecond
 
-	longestTenth = 2 * time.Second // up to which a pause may be longer than Max, as described at For
+	longestTenth = 2 * time.Second // up to which a pause may be longer than Max where LogsProbes
 )
 
 // withDefaults returns p with its defaults filled in.
