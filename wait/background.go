@@ -2,15 +2,17 @@ package wait
 
 import (
 	"context"
+	"net/netip"
 	"sync"
 )
 
-// background is where the work goes on that may take longer than one probe: the lookups
-// of one call of [For]. It ends with that call.
+// background has what one call of [For] keeps from one probe to the next: lookups, which go
+// on, and sockets to knock with. It ends with that call.
 type background struct {
 	ctx     context.Context
 	running sync.WaitGroup
 	lookups map[string]*lookup // by host
+	sockets map[netip.AddrPort]*knockSocket
 }
 
 type backgroundKey struct{}
@@ -23,10 +25,13 @@ func withBackground(parent context.Context) (ctx context.Context, end func()) {
 		return parent, func() {}
 	}
 	ctx, cancel := context.WithCancel(parent)
-	b := &background{ctx: ctx, lookups: map[string]*lookup{}}
+	b := &background{ctx: ctx, lookups: map[string]*lookup{}, sockets: map[netip.AddrPort]*knockSocket{}}
 	return context.WithValue(ctx, backgroundKey{}, b), func() {
 		cancel()
 		b.running.Wait()
+		for _, socket := range b.sockets {
+			socket.close()
+		}
 	}
 }
 
@@ -40,4 +45,18 @@ func lookupIn(ctx context.Context, host string) *lookup {
 		b.lookups[host] = l
 	}
 	return l
+}
+
+// knockSocketIn returns the socket for this address in the background of ctx, or nil if
+// there can be none. The probes that use it must not run at the same time.
+func knockSocketIn(ctx context.Context, to netip.AddrPort) *knockSocket {
+	b := ctx.Value(backgroundKey{}).(*background)
+	if b.sockets[to] == nil {
+		socket := newKnockSocket(to)
+		if socket == nil {
+			return nil
+		}
+		b.sockets[to] = socket
+	}
+	return b.sockets[to]
 }

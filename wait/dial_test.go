@@ -306,13 +306,15 @@ func TestKnockNeverOccupiesThePort(t *testing.T) {
 	}
 	const port = "15020"
 	k := knock{newEndpoint("localhost", port)}
+	ctx, end := withBackground(t.Context()) // as a wait has it, with one socket for all knocks
+	defer end()
 	begun, itself := 0, 0
 	for begun < 2_000 || itself < 20 {
 		if begun > 100_000 {
 			t.Fatalf("only %d of %d knocks connected to themselves: this test shows nothing", itself, begun)
 		}
 		for range 10 {
-			if answer := k.Probe(t.Context()); answer.Outcome != Refused {
+			if answer := k.Probe(ctx); answer.Outcome != Refused {
 				t.Fatalf("after %d knocks: %v", begun, answer)
 			}
 		}

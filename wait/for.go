@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/cenkalti/backoff/v4"
@@ -35,10 +36,17 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // For waits until target is ready, and then returns nil, unless ctx has ended.
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
-// policy.Max, each extended at random by up to 20%. When the kind of answer changes, the
-// pauses start again from policy.Initial. During a pause, For knocks on the first port in
-// target.Knock and target.EarlyKnock that refuses connections: every 10ms, and every 50ms
-// once it has waited for 10s. As soon as that port accepts a connection, For probes again.
+// policy.Max, but to a tenth of the time waited at most, except for a sidecar that
+// LogsProbes. Each is extended at random by up to 20%. When the kind of answer changes, the
+// pauses start again from policy.Initial.
+//
+// If a port refuses connections, For knocks on it during the pause: on the first of
+// target.Knock and target.EarlyKnock that does. From one knock to the next it waits 2% of the
+// time waited so far, and at least 10ms and at most 50ms. As soon as that port accepts a
+// connection, For probes again. While a port of target.Knock refuses, a probe would be in
+// vain: such a pause is policy.Max long. While a port of target.EarlyKnock refuses, a sidecar
+// that LogsProbes is probed after policy.Max, or after a tenth of the time waited, up to 2s,
+// if that is more.
 //
 // If the deadline of ctx passes first, the error is a [*TimeoutError]. If ctx is cancelled,
 // the error is [context.Cause]. If policy.AbsentAfter detects that the sidecar does not
@@ -52,6 +60,7 @@ func For(ctx context.Context, target Target, policy Policy) error {
 	ctx, end := withBackground(ctx)
 	defer end()
 	w := newWaiter(target, policy)
+	defer w.alarm.close()
 	for {
 		answer := w.probe(ctx)
 		if answer.Outcome == Ready {
@@ -76,6 +85,7 @@ type waiter struct {
 	ports         []port
 	current       int  // index in ports: during a pause, the next one to knock on
 	knocked       bool // a knock ended the last pause
+	alarm         alarm
 }
 
 // port is one port to knock on.
@@ -141,35 +151,67 @@ func kind(a Answer) Outcome {
 // pause sleeps until the next probe is due. Meanwhile it knocks on the first port that
 // refuses; as soon as that port accepts, pause returns early. An error ends the wait.
 func (w *waiter) pause(ctx context.Context) error {
-	end := time.Now().Add(w.pauses.NextBackOff())
-	knocking, cancel := context.WithDeadline(ctx, end.Add(w.policy.Attempt)) // one for all knocks, which are many
-	defer cancel()
 	w.startKnocking()
+	began, pause := time.Now(), w.nextPause()
 	for ctx.Err() == nil {
 		now := time.Now()
 		if w.isAbsent(ctx, now) {
 			return ErrAbsent
 		}
-		if !now.Before(end) {
+		if now.Sub(began) >= pause {
 			return nil
 		}
-		result := w.knock(knocking)
+		result := w.knock(ctx)
 		if result == justOpened {
 			w.pauses.Reset()
 			w.knocked = true
 			return nil
 		}
-		sleepUntil(ctx, w.nextWake(now, end, result))
+		if result == stillRefused {
+			pause = w.pauseWhileRefused(pause, began)
+		}
+		w.sleepUntil(ctx, w.nextWake(now, began.Add(pause), result))
 	}
 	return w.contextError(ctx)
 }
+
+// nextPause returns the length of a pause that nothing but a probe can end. Where a failed
+// probe costs the target nothing, pauses are shorter.
+func (w *waiter) nextPause() time.Duration {
+	longest := w.policy.Max
+	if !w.logsProbes() {
+		longest = min(longest, max(w.policy.Initial, w.tenth(time.Now())))
+	}
+	w.pauses.MaxInterval = middle(longest)
+	return w.pauses.NextBackOff()
+}
+
+// logsProbes reports whether a failed probe costs the target a line in its log.
+func (w *waiter) logsProbes() bool {
+	return w.target.Sidecar != nil && w.target.Sidecar.LogsProbes
+}
+
+// pauseWhileRefused returns the length of a pause that was to be so long, if the current
+// port refuses: a probe meanwhile would be in vain, or costs the target a line in its log.
+func (w *waiter) pauseWhileRefused(pause time.Duration, began time.Time) time.Duration {
+	switch {
+	case w.current < len(w.target.Knock):
+		return w.policy.Max
+	case w.logsProbes():
+		return max(w.policy.Max, min(w.tenth(began), longestTenth))
+	}
+	return pause
+}
+
+// tenth returns a tenth of the time waited.
+func (w *waiter) tenth(now time.Time) time.Duration { return now.Sub(w.began) / 10 }
 
 // nextWake returns when a pause that ends at end has something to do next: another knock, a
 // check for absence, or the probe.
 func (w *waiter) nextWake(now, end time.Time, result knockResult) time.Time {
 	wake := end
 	if result == stillRefused {
-		wake = earlier(wake, now.Add(w.knockInterval(now)))
+		wake = earlier(wake, now.Add(knockInterval(now.Sub(w.began))))
 	}
 	if check, ok := w.nextAbsenceCheck(); ok {
 		wake = earlier(wake, check)
@@ -184,18 +226,29 @@ func earlier(a, b time.Time) time.Time {
 	return a
 }
 
-func sleepUntil(ctx context.Context, wake time.Time) {
+// sleepUntil sleeps until the time has come, or ctx has ended.
+func (w *waiter) sleepUntil(ctx context.Context, wake time.Time) {
+	if w.knocksForReal() && w.alarm.sleep(ctx, time.Until(wake)) {
+		return
+	}
 	select {
 	case <-time.After(time.Until(wake)):
 	case <-ctx.Done():
 	}
 }
 
-func (w *waiter) knockInterval(now time.Time) time.Duration {
-	if now.Sub(w.began) > knockLong {
-		return knockSlow
-	}
-	return knockEvery
+// knocksForReal reports whether the ports are of this package. Others, such as those of a
+// test, may have a clock of their own, which no kernel knows.
+func (w *waiter) knocksForReal() bool {
+	return len(w.ports) > 0 && !slices.ContainsFunc(w.ports, func(p port) bool {
+		_, ok := p.Prober.(knock)
+		return !ok
+	})
+}
+
+// knockInterval returns the time from one knock to the next after so long a wait.
+func knockInterval(waited time.Duration) time.Duration {
+	return min(max(knockFastest, waited/50), knockSlowest)
 }
 
 // startKnocking begins again with the first port that may refuse.
@@ -219,6 +272,8 @@ const (
 // knock connects to the current port. Once that port accepts, it moves on to the next one,
 // for the rest of the pause.
 func (w *waiter) knock(ctx context.Context) knockResult {
+	ctx, cancel := context.WithTimeout(ctx, w.policy.Attempt)
+	defer cancel()
 	for ; w.current < len(w.ports); w.current++ {
 		port := &w.ports[w.current]
 		refusedBefore := port.refused

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,10 +59,12 @@ func (s *script) port() Prober {
 	return ProbeFunc(func(context.Context) Answer { return s.now() })
 }
 
+// A sidecar that logs probes, and has opened its early port, is not asked more often.
 func TestForProbesWithGrowingPauses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newScript(step{0, notReady}, step{5 * time.Second, ready})
-		if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{}); err != nil {
+		open := ProbeFunc(func(context.Context) Answer { return ready })
+		if err := For(t.Context(), Target{Name: "it", Prober: s, EarlyKnock: []Prober{open}, Sidecar: &sidecars[0]}, Policy{}); err != nil {
 			t.Fatal(err)
 		}
 		pause := 10 * time.Millisecond
@@ -76,6 +79,44 @@ func TestForProbesWithGrowingPauses(t *testing.T) {
 			t.Errorf("%d probes in 5s, want 15 to 20", n)
 		}
 	})
+}
+
+// delayShares returns how late waits found a target ready that answered from the beginning,
+// as a share of the time until it was ready, in order, and how often it was probed in the
+// median.
+func delayShares(t *testing.T, from, to time.Duration) (shares []float64, probes int) {
+	t.Helper()
+	var asked []int
+	for range 200 {
+		synctest.Test(t, func(t *testing.T) {
+			readyAt := from + rand.N(to-from)
+			s := newScript(step{0, notReady}, step{readyAt, ready})
+			if err := For(t.Context(), Target{Name: "it", Prober: s}, Policy{}); err != nil {
+				t.Fatal(err)
+			}
+			shares = append(shares, float64(time.Since(s.began)-readyAt)/float64(readyAt))
+			asked = append(asked, len(s.asked))
+		})
+	}
+	slices.Sort(shares)
+	slices.Sort(asked)
+	return shares, asked[len(asked)/2]
+}
+
+// Of targets that only a probe can find ready, half are found less than 5% late. The pauses
+// are no shorter than that takes.
+func TestForIsLateByAShareOfTheWait(t *testing.T) {
+	for _, from := range []time.Duration{200 * time.Millisecond, 2 * time.Second, 4 * time.Second} {
+		shares, probes := delayShares(t, from, from*5/4)
+		median, p99 := shares[len(shares)/2], shares[len(shares)*99/100]
+		t.Logf("ready after %v to %v: late by %.1f%%, p99 %.1f%%, after %d probes", from, from*5/4, 100*median, 100*p99, probes)
+		if median > 0.058 || median < 0.03 || p99 > 0.12 {
+			t.Errorf("ready after %v: late by %.1f%%, p99 %.1f%%, want about 5%% and at most 12%%", from, 100*median, 100*p99)
+		}
+		if most := 10 + int(10.5*math.Log(float64(from*5/4)/float64(100*time.Millisecond))); probes > most {
+			t.Errorf("ready after %v: %d probes, want at most %d", from, probes, most)
+		}
+	}
 }
 
 func TestForRestartsPausesWhenTheKindOfAnswerChanges(t *testing.T) {
@@ -109,7 +150,7 @@ func TestForKnocksAndProbesAtOnce(t *testing.T) {
 			const listening, up = 500 * time.Millisecond, 2250 * time.Millisecond
 			agent := newScript(step{listening, notReady}, step{up + late, ready})
 			envoy := newScript(step{up, ready})
-			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.port()}, EarlyKnock: []Prober{envoy.port()}}
+			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.port()}, EarlyKnock: []Prober{envoy.port()}, Sidecar: &sidecars[0]}
 			if err := For(t.Context(), target, Policy{}); err != nil {
 				t.Fatal(err)
 			}
@@ -144,28 +185,65 @@ func TestForKnocksOnceOnAnOpenPort(t *testing.T) {
 	})
 }
 
-func TestForKnocksSlowlyAfterTenSeconds(t *testing.T) {
+func TestForKnocksEveryFiftiethOfTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
-		var early, late int
+		knocks := map[string]int{}
 		closed := ProbeFunc(func(context.Context) Answer {
-			if time.Since(began) < 10*time.Second {
-				early++
-			} else {
-				late++
+			switch waited := time.Since(began); {
+			case waited < 500*time.Millisecond:
+				knocks["10ms"]++
+			case waited < 2500*time.Millisecond:
+				knocks["2%"]++
+			default:
+				knocks["50ms"]++
 			}
 			return refused
 		})
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		s := newScript()
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
-		err := For(ctx, Target{Name: "it", Prober: newScript(), Knock: []Prober{closed}}, Policy{})
-		if !errors.Is(err, context.DeadlineExceeded) {
+		if err := For(ctx, Target{Name: "it", Prober: s, Knock: []Prober{closed}}, Policy{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
-		if early < 900 || early > 1100 || late < 180 || late > 240 {
-			t.Errorf("%d knocks in the first 10s and %d in the next, want about 1000 and 200", early, late)
+		for pace, want := range map[string]int{"10ms": 50, "2%": 81, "50ms": 150} { // 81 = ln(2.5/0.5)/ln(1.02)
+			if n := knocks[pace]; n < want || n > want+10 {
+				t.Errorf("%d knocks at the pace of %s, want %d or few more", n, pace, want)
+			}
+		}
+		if n := len(s.asked); n > 21 {
+			t.Errorf("%d probes, want one each 500ms: the knocks show that they are in vain", n)
 		}
 	})
+}
+
+// While the early port refuses, each probe costs the target a line in its log.
+func TestForProbesSeldomWhileTheEarlyPortRefuses(t *testing.T) {
+	const answers, opens = 500 * time.Millisecond, time.Minute
+	for _, test := range []struct{ longest, first, last time.Duration }{
+		{0, 500 * time.Millisecond, 2 * time.Second},
+		{100 * time.Millisecond, 100 * time.Millisecond, 2 * time.Second},
+		{5 * time.Second, 5 * time.Second, 5 * time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			agent := newScript(step{answers, notReady}, step{opens, ready})
+			envoy := newScript(step{opens, ready})
+			target := Target{Name: "istio", Prober: agent, Knock: []Prober{agent.port()}, EarlyKnock: []Prober{envoy.port()}, Sidecar: &sidecars[0]}
+			if err := For(t.Context(), target, Policy{Max: test.longest}); err != nil {
+				t.Fatal(err)
+			}
+			if late := time.Since(agent.began) - opens; late > 50*time.Millisecond {
+				t.Errorf("ready when the early port opens, and noticed %v later", late)
+			}
+			asked := slices.DeleteFunc(agent.asked, func(at time.Duration) bool { return at < answers })
+			first, last := asked[1]-asked[0], asked[len(asked)-2]-asked[len(asked)-3]
+			if first != test.first || last != test.last {
+				t.Errorf("the first pause is %v and the last %v, want %v and %v", first, last, test.first, test.last)
+			}
+			early := slices.IndexFunc(asked, func(at time.Duration) bool { return at > 2500*time.Millisecond })
+			t.Logf("at most %v: %d answers of 503 until 2.5s, %d in a minute", test.longest, early, len(asked)-1)
+		})
+	}
 }
 
 func TestForStopsAtTheDeadline(t *testing.T) {

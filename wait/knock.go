@@ -17,7 +17,9 @@ var (
 
 // Probe implements [Prober].
 func (k knock) Probe(ctx context.Context) Answer {
-	if answer, ok := k.onLoopback(); ok {
+	ctx, end := withBackground(ctx)
+	defer end()
+	if answer, ok := k.onLoopback(ctx); ok {
 		return answer
 	}
 	return k.connect(ctx, func(conn net.Conn) Answer {
@@ -28,11 +30,15 @@ func (k knock) Probe(ctx context.Context) Answer {
 	})
 }
 
-// onLoopback knocks where the kernel answers at once; elsewhere ok is false. A wait knocks
-// up to a hundred times a second, and package net takes ten times as long.
-func (k knock) onLoopback() (answer Answer, ok bool) {
+// onLoopback knocks where the kernel answers at once; elsewhere ok is false. Package net
+// takes ten times as long.
+func (k knock) onLoopback(ctx context.Context) (answer Answer, ok bool) {
 	for _, addr := range k.fixed {
-		if answer, ok = connectNow(addr); !ok || answer.Outcome == Ready {
+		socket := knockSocketIn(ctx, addr)
+		if socket == nil {
+			return Answer{}, false
+		}
+		if answer, ok = socket.connect(); !ok || answer.Outcome == Ready {
 			return answer, ok
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // mean what is said below; others count as 10ms if they are less, and as 24h if they are more.
 type Policy struct {
 	Initial time.Duration // the first pause between probes, at most Max; 0 means 10ms
-	Max     time.Duration // the longest pause, to which up to 20% are added; 0 means 500ms
+	Max     time.Duration // the longest pause, to which up to 20% are added, but see [For] about LogsProbes; 0 means 500ms
 	Attempt time.Duration // the time limit of one probe; 0 means 3s
 
 	// AbsentAfter is for a target that is a [Sidecar]. When nothing has listened on any
@@ -41,9 +41,10 @@ const (
 	growth = 1.5 // the factor from one pause to the next
 	jitter = 0.2 // the largest part of a pause that is added to it at random
 
-	knockEvery = 10 * time.Millisecond
-	knockSlow  = 50 * time.Millisecond // the interval once knockLong has passed
-	knockLong  = 10 * time.Second
+	knockFastest = 10 * time.Millisecond
+	knockSlowest = 50 * time.Millisecond
+
+	longestTenth = 2 * time.Second // up to which a pause may be longer than Max where LogsProbes
 )
 
 // withDefaults returns p with its defaults filled in.
@@ -71,15 +72,19 @@ func bounded(d, byDefault time.Duration) time.Duration {
 	return min(max(d, shortest), longest)
 }
 
-// pauses returns the lengths of the pauses between probes. Package backoff randomizes in
-// both directions around a middle, so the middle is moved up by half of the jitter.
+// pauses returns the lengths of the pauses between probes.
 func (p Policy) pauses() *backoff.ExponentialBackOff {
-	const middle = 1 + jitter/2
 	return backoff.NewExponentialBackOff(
-		backoff.WithInitialInterval(time.Duration(float64(p.Initial)*middle)),
-		backoff.WithMaxInterval(time.Duration(float64(p.Max)*middle)),
+		backoff.WithInitialInterval(middle(p.Initial)),
+		backoff.WithMaxInterval(middle(p.Max)),
 		backoff.WithMultiplier(growth),
-		backoff.WithRandomizationFactor(jitter/2/middle),
+		backoff.WithRandomizationFactor(jitter/2/middleOfJitter),
 		backoff.WithMaxElapsedTime(0), // the context has the deadline
 	)
 }
+
+const middleOfJitter = 1 + jitter/2
+
+// middle returns the middle of a pause that is at least d long. Package backoff randomizes
+// in both directions around it.
+func middle(d time.Duration) time.Duration { return time.Duration(float64(d) * middleOfJitter) }

@@ -209,7 +209,7 @@ func AwaitGone(ctx context.Context, target Target) bool {
 			return ctx.Err() == nil
 		}
 		select {
-		case <-time.After(knockEvery):
+		case <-time.After(knockFastest):
 		case <-ctx.Done():
 			return false
 		}

@@ -15,6 +15,7 @@ type Sidecar struct {
 	// one that does not refuse decides. Empty when there is nothing to wait for.
 	Ready      []string
 	EarlyKnock string // a host:port that refuses until shortly before it is ready; may be empty
+	LogsProbes bool   // whether it logs each probe that fails, and so is asked seldom while EarlyKnock refuses
 	Quit       string // the URL that shuts it down when it gets a POST
 	Token      string // "Header:VARIABLE" if that POST requires a token; may be empty
 
@@ -37,6 +38,7 @@ var sidecars = []Sidecar{
 		Containers: []string{"istio-proxy", "istio-init", "istio-validation", "istio-agent", "pilot-agent", "proxyv2", "asm"},
 		Ready:      []string{"http://localhost:15020/healthz/ready"},
 		EarlyKnock: "localhost:15021", // Envoy listens there immediately before its workers start
+		LogsProbes: true,
 		Quit:       "http://localhost:15020/quitquitquit",
 		Injected:   "metadata.annotations['sidecar.istio.io/status']",
 		Note:       "Also Anthos Service Mesh. It quits at once from Istio 1.26 on, and drains for 5s before.",

@@ -37,3 +37,27 @@ func BenchmarkWaitingCPU(b *testing.B) {
 		})
 	}
 }
+
+// BenchmarkKnockingCPU reports the CPU time of a wait of five seconds for a refused port,
+// beside a loop in C that knocks at the same pace, and how many times that it is.
+func BenchmarkKnockingCPU(b *testing.B) {
+	program(b, "stamp") // or the benchmark is skipped
+	loop := wrapper{name: "loop", argv: []string{program(b, "knock")}}
+	var ours, theirs time.Duration
+	for b.Loop() {
+		for _, w := range []struct {
+			wrapper
+			cpu *time.Duration
+		}{{gateWith("startgate", "WAIT_FOR={url}"), &ours}, {loop, &theirs}} {
+			s, err := w.handOver(b, "", false, 5*time.Second)
+			if err != nil {
+				b.Fatal(err)
+			}
+			*w.cpu += s.cpu
+		}
+	}
+	b.ReportMetric(float64(ours.Microseconds())/1e3/float64(b.N), "startgate_ms")
+	b.ReportMetric(float64(theirs.Microseconds())/1e3/float64(b.N), "loop_ms")
+	b.ReportMetric(float64(ours)/float64(theirs), "times")
+	b.ReportMetric(0, "ns/op")
+}
