@@ -41,7 +41,7 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // pauses start again from policy.Initial.
 //
 // If a port refuses connections, For knocks on it during the pause: on the first of
-// target.Knock and target.EarlyKnock that does. From one knock to the next it waits 2% of the
+// target.Knock and target.EarlyKnock that does. From one knock to the next it waits 0.5% of the
 // time waited so far, and at least 10ms and at most 50ms. As soon as that port accepts a
 // connection, For probes again. While a port of target.Knock refuses, a probe would be in
 // vain: such a pause is policy.Max long. While a port of target.EarlyKnock refuses, a sidecar
@@ -248,7 +248,7 @@ func (w *waiter) knocksForReal() bool {
 
 // knockInterval returns the time from one knock to the next after so long a wait.
 func knockInterval(waited time.Duration) time.Duration {
-	return min(max(knockFastest, waited/50), knockSlowest)
+	return min(max(knockFastest, waited/200), knockSlowest)
 }
 
 // startKnocking begins again with the first port that may refuse.

@@ -185,33 +185,33 @@ func TestForKnocksOnceOnAnOpenPort(t *testing.T) {
 	})
 }
 
-func TestForKnocksEveryFiftiethOfTheWait(t *testing.T) {
+func TestForKnocksEvery200thOfTheWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		began := time.Now()
 		knocks := map[string]int{}
 		closed := ProbeFunc(func(context.Context) Answer {
 			switch waited := time.Since(began); {
-			case waited < 500*time.Millisecond:
+			case waited < 2*time.Second:
 				knocks["10ms"]++
-			case waited < 2500*time.Millisecond:
-				knocks["2%"]++
+			case waited < 10*time.Second:
+				knocks["0.5%"]++
 			default:
 				knocks["50ms"]++
 			}
 			return refused
 		})
 		s := newScript()
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		if err := For(ctx, Target{Name: "it", Prober: s, Knock: []Prober{closed}}, Policy{}); !errors.Is(err, context.DeadlineExceeded) {
 			t.Fatal(err)
 		}
-		for pace, want := range map[string]int{"10ms": 50, "2%": 81, "50ms": 150} { // 81 = ln(2.5/0.5)/ln(1.02)
+		for pace, want := range map[string]int{"10ms": 200, "0.5%": 322, "50ms": 200} { // 322 = ln(10/2)/ln(1.005)
 			if n := knocks[pace]; n < want || n > want+10 {
 				t.Errorf("%d knocks at the pace of %s, want %d or few more", n, pace, want)
 			}
 		}
-		if n := len(s.asked); n > 21 {
+		if n := len(s.asked); n > 41 {
 			t.Errorf("%d probes, want one each 500ms: the knocks show that they are in vain", n)
 		}
 	})
