@@ -46,8 +46,8 @@ ssl_options.certfile = %s
 ssl_options.keyfile = %s`, port, securePort, files.ca, files.cert, files.key)
 }
 
-// stampBefore matches what RabbitMQ puts before a line of its log.
-var stampBefore = regexp.MustCompile(`(?m)^\S+ \S+ (\[\w+\]) <[0-9.]+> `)
+// logLine matches a line of RabbitMQ's log: its level, the process that wrote it, the text.
+var logLine = regexp.MustCompile(`(?m)^\S+ \S+ (\[\w+\]) (<[0-9.]+>) (.*)$`)
 
 func TestRabbitMQ(t *testing.T) {
 	port, securePort, closed := unusedPort(t), unusedPort(t), unusedPort(t)
@@ -70,21 +70,32 @@ func TestRabbitMQ(t *testing.T) {
 		t.Errorf("write %q", got)
 	}
 
-	before := len(server.log())
 	wantAnswer(t, at, Ready, "Connection.Start")
-	eventually(t, "the broker has logged the end of the connection", func() bool {
-		return strings.Contains(server.log()[before:], "unexpectedly closed")
-	})
 	var lines []string
-	for line := range strings.Lines(stampBefore.ReplaceAllString(server.log()[before:], "$1 ")) {
-		if first, _, _ := strings.Cut(line, " <"); strings.Contains(line, "AMQP connection") || strings.Contains(line, "closed TCP") {
-			lines = append(lines, strings.TrimSpace(first))
-		}
-	}
+	eventually(t, "the broker has logged a whole connection", func() bool {
+		lines = connectionLines(server.log())
+		return strings.Contains(strings.Join(lines, ""), "unexpectedly closed")
+	})
 	want := "[info] accepting AMQP connection, [warning] closing AMQP connection, [warning] client unexpectedly closed TCP connection"
 	if got := strings.Join(lines, ", "); got != want {
 		t.Errorf("logged\n%s, want\n%s", got, want)
 	}
+}
+
+// connectionLines returns what a log of RabbitMQ has of its last connection, by the process
+// that serves it: lines of others may come between.
+func connectionLines(log string) (lines []string) {
+	var last string
+	for _, line := range logLine.FindAllStringSubmatch(log, -1) {
+		level, process, text := line[1], line[2], line[3]
+		if strings.HasPrefix(text, "accepting AMQP connection") {
+			last, lines = process, nil
+		}
+		if first, _, _ := strings.Cut(text, " <"); process == last && (strings.Contains(text, "AMQP connection") || strings.Contains(text, "closed TCP")) {
+			lines = append(lines, level+" "+strings.TrimSpace(first))
+		}
+	}
+	return lines
 }
 
 // amqpMethod returns a frame with a method.
