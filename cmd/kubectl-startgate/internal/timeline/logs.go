@@ -56,8 +56,11 @@ func (b *builder) addLog(log evidence.Log, kind *sidecar.Kind) {
 	b.timeline.Logs = append(b.timeline.Logs, r.stats)
 }
 
+// gone begins what a kubelet answers in the place of the log of a container that it has removed.
+const gone = "unable to retrieve container logs for "
+
 func (r *reader) read(line evidence.Line) {
-	if line.Text == "" {
+	if line.Text == "" || strings.HasPrefix(line.Text, gone) {
 		return
 	}
 	r.stats.Lines++

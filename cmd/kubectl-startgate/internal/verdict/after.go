@@ -10,6 +10,9 @@ import (
 // refusedAfter is refused while the sidecar was ready. A live redirect never refuses: behind it, a server that is
 // down gives a reset, an end or a 503.
 func refusedAfter(c *Case) *Verdict {
+	if name, _ := c.outside(); name != "" {
+		return nil // outsideMesh tells of it
+	}
 	hits := c.hits(timeline.Refused)
 	late := in(hits, up)
 	if len(late) == 0 {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
 
 // workload returns what a user would patch.
@@ -71,6 +72,9 @@ func (c *Case) shutdownCures(app sidecar.Container, s Sidecar) (cures []cure.Cur
 func (c *Case) initCures(init sidecar.Container, s Sidecar, target string) (cures []cure.Cure) {
 	if strings.HasPrefix(init.Name, "vault-agent") {
 		cures = append(cures, cure.NoInitAgent(c.workload()))
+	}
+	if len(c.gateLines(init, timeline.GateWaiting)) > 0 {
+		cures = append(cures, cure.Note("wait in the application's container", "Take startgate out of the init container "+init.Name+": only a native sidecar is there before it."))
 	}
 	host, _ := split(target)
 	if s.Kind.Name == "istio" && isIP(host) {

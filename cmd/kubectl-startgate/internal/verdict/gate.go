@@ -26,6 +26,9 @@ const justBegun = 10 * time.Second
 // gated is startgate that waits, or has given up.
 func gated(c *Case) *Verdict {
 	for _, container := range append(slices.Clone(c.Inits), c.Apps...) {
+		if s, _, _ := c.deadlocked(container); s != nil {
+			continue // initDeadlock tells of it
+		}
 		if v := c.gatedContainer(container); v != nil {
 			return v
 		}
