@@ -18,3 +18,24 @@ func TestLogGone(t *testing.T) {
 		}
 	}
 }
+
+// TestLogEmpty has an application that says nothing. That is not a log that is missing.
+func TestLogEmpty(t *testing.T) {
+	for logs, want := range map[string]string{
+		"web/previous web": "cannot tell: missing: why web was restarted: its log tells of no failed connection\n",
+		"web":              "startup race: web was refused once before istio-proxy was ready",
+	} {
+		server := newAPIServer(t, "language-go", deployment)
+		for _, log := range strings.Fields(logs) {
+			server.logs[log] = ""
+		}
+		if out, _, _ := server.run(t, "diagnose", "deploy/web"); !strings.HasPrefix(out, want) {
+			t.Errorf("with an empty log of %s:\n%s", logs, out)
+		}
+	}
+	server := newAPIServer(t, "silent")
+	server.logs["web"] = ""
+	if out, _, _ := server.run(t, "diagnose", "web-7d4b9c-x2x7k"); !strings.HasPrefix(out, "cannot tell: missing: a line of web: its log is empty\n") {
+		t.Errorf("%s", out)
+	}
+}

@@ -123,6 +123,8 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	switch {
 	case !ok && !c.hasPrevious(app):
 		return []string{"the log of " + app.Name}
+	case ok && log.Lines == 0 && !c.hasPrevious(app):
+		return []string{"a line of " + app.Name + ": its log is empty"}
 	case log.Untimed, c.untimed(app):
 		missing = append(missing, "times: the log of "+app.Name+" has none; save it with kubectl logs --timestamps")
 	case isRotated(log, began) && restarts(app) == 0:
