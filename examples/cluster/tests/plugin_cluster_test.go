@@ -91,9 +91,10 @@ func TestPluginSave(t *testing.T) {
 	t.Parallel()
 	i := newRacing(t)
 	dir := filepath.Join(t.TempDir(), "saved")
+	isDecided(i, "deploy/racing")
 	live, _ := i.diagnose("deploy/racing", "--save", dir)
 	saved, out := i.diagnose("--from", dir)
-	if live.names() != saved.names() || live.Verdict.Summary != saved.Verdict.Summary {
+	if live.Verdict.Name != "startup-race" || live.names() != saved.names() || live.Verdict.Summary != saved.Verdict.Summary {
 		t.Errorf("live: %+v\nsaved:\n%s", live, out)
 	}
 }
