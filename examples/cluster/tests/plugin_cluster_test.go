@@ -46,7 +46,7 @@ func TestPluginPatch(t *testing.T) {
 	job := i.createJob(aPod("kept", "echo works"))
 	kept(i, job)
 	rows := i.scan()
-	if len(rows) != 2 || !strings.HasPrefix(rows[0], "job/kept 1 istio none 0 1") || !strings.HasPrefix(rows[1], "deployment/racing 1 istio none ") || strings.HasSuffix(rows[1], " 0 0") {
+	if len(rows) != 2 || !strings.HasPrefix(rows[0], "job/kept 1 istio startgate 0 1") || !strings.HasPrefix(rows[1], "deployment/racing 1 istio none ") || strings.HasSuffix(rows[1], " 0 0") {
 		t.Errorf("scan, the Job first because it hurts more:\n%s", strings.Join(rows, "\n"))
 	}
 	patch, errOut, code := i.plugin("patch", "deploy/racing", "--image", "registry.example/startgate:1")

@@ -64,6 +64,7 @@ type diagnosis struct {
 type verdict struct {
 	Name, Severity, Summary string
 	Sure                    bool
+	Cures                   []struct{ ID string }
 }
 
 // names returns the names of all verdicts, those that are not sure with a question mark.
@@ -131,6 +132,11 @@ func diagnoseAll(t *testing.T, patients map[string]patient) {
 			found, out := of.diagnose(p.is)
 			if got := found.names(); !regexp.MustCompile("^(?:"+p.want+")$").MatchString(got) || !strings.Contains(found.Verdict.Summary, p.says) {
 				t.Errorf("want %s (%s), got %s\n%s", p.want, p.says, got, out)
+			}
+			for _, cure := range found.Verdict.Cures {
+				if cure.ID == "startgate" && strings.HasSuffix(name, "-gated") {
+					t.Errorf("startgate is there, and is to be put in:\n%s", out)
+				}
 			}
 			if testing.Verbose() {
 				text, _, _ := of.plugin("diagnose", p.is)
