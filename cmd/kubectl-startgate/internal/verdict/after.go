@@ -68,6 +68,9 @@ func (c *Case) pastProxy(hits []hit) (found []hit) {
 
 // proxyRestarted is a sidecar that ended and came back while the application needed it.
 func proxyRestarted(c *Case) *Verdict {
+	if holdRanOut(c) != nil {
+		return nil // the kubelet killed it for its hook
+	}
 	hits := in(c.hits(timeline.Refused, timeline.Reset), restarting)
 	if len(hits) == 0 {
 		return nil
