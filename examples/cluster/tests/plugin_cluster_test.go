@@ -59,6 +59,10 @@ func TestPluginPatch(t *testing.T) {
 	}
 	i.kubectl("patch", "deployment", "racing", "--patch-file", file)
 	i.kubectl("rollout", "status", "deployment", "racing", fmt.Sprintf("--timeout=%v", patience))
+	i.eventually("the application serves", func() bool {
+		log, err := i.command("logs", "deployment/racing", "-c", "app").Output()
+		return err == nil && strings.Contains(string(log), "it serves")
+	})
 	found, out := i.diagnose("deploy/racing")
 	if found.names() != "healthy" || !strings.Contains(found.Verdict.Summary, "before app's first line") {
 		t.Errorf("after\n%s\n%s", patch, out)

@@ -42,6 +42,8 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 		v.Summary = fmt.Sprintf("%s failed %s before %s was ready, tried again by itself, and has worked since", app.Name, times(len(early)), s.Name)
 		v.Doubts = append(v.Doubts, "it lives through the race; nothing prevents it")
 		v.Cures = c.orderCures(app, s)
+	case !first.Known() && c.isGated(app):
+		v.Summary = fmt.Sprintf("no failed connection; %s is ready, and startgate has not started %s yet", s.Name, app.Name)
 	case ready.Before(first):
 		v.Summary = fmt.Sprintf("%s was ready %s before %s's first line", s.Name, span(first.At.Sub(ready.At)), app.Name)
 	default:
@@ -53,10 +55,14 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 	return v
 }
 
-// firstSign is the application's first line, or its start.
+// firstSign is the application's first line, or its start. Where startgate is before it, its container's start is not
+// its own.
 func (c *Case) firstSign(app sidecar.Container) Entry {
 	if log, ok := c.Timeline.Log(app.Name); ok && log.First.Known() {
 		return log.First
+	}
+	if len(c.Timeline.Of(app.Name, timeline.Gate)) > 0 {
+		return last(c.gateLines(app, timeline.GateStarting))
 	}
 	return c.began(app)
 }
