@@ -71,3 +71,23 @@ func (c *Case) isRedirected(init sidecar.Container) bool {
 	}
 	return false
 }
+
+// unfinished says what keeps the pod in its init containers.
+func (c *Case) unfinished() (missing []string) {
+	for _, init := range c.Inits {
+		if init.Status == nil || init.Status.State.Terminated != nil {
+			continue
+		}
+		text := "the init container " + init.Name + " has not ended"
+		if state := last(c.Timeline.Of(init.Name, timeline.WaitingFor)); state.Text != "" && state.Text != "PodInitializing" {
+			text += ": " + state.Text
+		} else if ended := last(c.Timeline.Of(init.Name, timeline.Terminated)); ended.Text != "" {
+			text += ": it " + strings.TrimSpace(ended.Text+" "+ended.Fields["message"])
+		}
+		if failed := last(c.failures(init, timeline.Refused, timeline.Reset, timeline.Unresolved, timeline.TimedOut)); failed.Known() {
+			text += ", and nothing shows that a sidecar is what it waits for: " + failed.Text
+		}
+		missing = append(missing, text)
+	}
+	return missing
+}

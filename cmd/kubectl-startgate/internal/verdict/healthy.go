@@ -3,7 +3,6 @@ package verdict
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -87,26 +86,6 @@ func (c *Case) doubts() (missing []string) {
 		missing = append(missing, c.doubtsOf(app)...)
 	}
 	return append(missing, c.unclear()...)
-}
-
-// unfinished says what keeps the pod in its init containers.
-func (c *Case) unfinished() (missing []string) {
-	for _, init := range c.Inits {
-		if init.Status == nil || init.Status.State.Terminated != nil {
-			continue
-		}
-		text := "the init container " + init.Name + " has not ended"
-		if state := last(c.Timeline.Of(init.Name, timeline.WaitingFor)); state.Text != "" && state.Text != "PodInitializing" {
-			text += ": " + state.Text
-		} else if ended := last(c.Timeline.Of(init.Name, timeline.Terminated)); ended.Text != "" {
-			text += ": it " + strings.TrimSpace(ended.Text+" "+ended.Fields["message"])
-		}
-		if failed := last(c.failures(init, timeline.Refused, timeline.Reset, timeline.Unresolved, timeline.TimedOut)); failed.Known() {
-			text += ", and nothing shows that a sidecar is what it waits for: " + failed.Text
-		}
-		missing = append(missing, text)
-	}
-	return missing
 }
 
 func (c *Case) doubtOfSidecar(s Sidecar) string {
