@@ -57,6 +57,7 @@ func testMain(m *testing.M) (code int, err error) {
 	if err := startInjectors(ctx); err != nil {
 		return 1, err
 	}
+	defer removePlugin()
 	return m.Run(), nil
 }
 

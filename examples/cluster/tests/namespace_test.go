@@ -51,6 +51,11 @@ func newNamespaceFor(t testing.TB, injection string) *namespace {
 	return n
 }
 
+// in returns the namespace for a subtest.
+func (n *namespace) in(t testing.TB) *namespace {
+	return &namespace{TB: t, name: n.name, recorder: &recorder{t, n.seen}}
+}
+
 // kubectl runs kubectl in the namespace and returns what it prints.
 func (n *namespace) kubectl(args ...string) string {
 	n.Helper()

@@ -15,7 +15,12 @@ import (
 // A recorder watches the pods of a namespace and remembers the last that was seen of each,
 // also of those that are gone: a deleted pod's end is seen nowhere else.
 type recorder struct {
-	t       testing.TB
+	t testing.TB
+	*seen
+}
+
+// seen is what a recorder remembers. Subtests share it.
+type seen struct {
 	mu      sync.Mutex
 	changed chan struct{} // closed and replaced with each change
 	pods    map[string]*corev1.Pod
@@ -24,10 +29,10 @@ type recorder struct {
 }
 
 func newRecorder(t testing.TB, namespace string) *recorder {
-	r := &recorder{
-		t: t, changed: make(chan struct{}),
-		pods: map[string]*corev1.Pod{}, gone: map[string]bool{}, ends: map[string][]corev1.ContainerStateTerminated{},
-	}
+	r := &recorder{t, &seen{
+		changed: make(chan struct{}),
+		pods:    map[string]*corev1.Pod{}, gone: map[string]bool{}, ends: map[string][]corev1.ContainerStateTerminated{},
+	}}
 	factory := informers.NewSharedInformerFactoryWithOptions(cluster.Client, 0, informers.WithNamespace(namespace))
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(o any) { r.record(o, false) },

@@ -74,16 +74,11 @@ func orderOf(containers []sidecar.Container) string {
 			order = "native, no startupProbe"
 		case c.Kind != nil && c.Spec.Lifecycle != nil && c.Spec.Lifecycle.PostStart != nil:
 			order = "hold"
-		case isGate(c):
+		case c.IsApp() && c.IsGated():
 			return strings.TrimSpace("startgate " + tagOf(containers))
 		}
 	}
 	return order
-}
-
-// isGate reports whether a container starts by startgate.
-func isGate(c sidecar.Container) bool {
-	return c.IsApp() && slices.ContainsFunc(c.Spec.Command, func(arg string) bool { return arg == "startgate" || strings.HasSuffix(arg, "/startgate") })
 }
 
 // tagOf returns the tag of the image that brings startgate.

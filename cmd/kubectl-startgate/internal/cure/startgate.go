@@ -57,6 +57,15 @@ func Startgate(w Workload, container string, spec *corev1.Container, gate Gate) 
 	return Cure{ID: "startgate", Title: "put startgate before " + container, Patch: patch, By: gate.by(w, container), Text: "An init container brings the binary; the image stays as it is. It works with any sidecar and any Kubernetes."}
 }
 
+// Quit lets the startgate that is there shut a sidecar down.
+func Quit(w Workload, container, sidecar string) Cure {
+	env := []object{{"name": "STARTGATE_QUIT", "value": sidecar}}
+	return Cure{
+		ID: "quit", Title: "let startgate end it", Text: "With STARTGATE_QUIT it shuts the sidecar down when the application has ended.",
+		Patch: w.patch(object{"spec": object{"containers": []object{{"name": container, "env": env}}}}),
+	}
+}
+
 // by returns the command that prints the patch.
 func (g Gate) by(w Workload, container string) string {
 	if w.IsFixed() {

@@ -32,7 +32,7 @@ func redactPod(pod *corev1.Pod, taken time.Time) *corev1.Pod {
 		}
 	}
 	if !taken.IsZero() {
-		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, takenAnnotation, taken.UTC().Format(time.RFC3339))
+		metav1.SetMetaDataAnnotation(&pod.ObjectMeta, takenAnnotation, taken.UTC().Format(time.RFC3339Nano))
 	}
 	for _, containers := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
 		for i := range containers {

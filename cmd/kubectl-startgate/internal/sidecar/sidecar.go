@@ -3,6 +3,7 @@
 package sidecar
 
 import (
+	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -113,6 +114,18 @@ type Container struct {
 
 // IsApp reports whether it is an application: no sidecar, and nothing that only prepares.
 func (c Container) IsApp() bool { return c.Kind == nil && !c.Init && !c.Native }
+
+// IsGated reports whether the manifest of a container has startgate before its application. One whose image has it as
+// ENTRYPOINT is known by startgate's settings, if it has some.
+func (c Container) IsGated() bool {
+	if c.Spec == nil {
+		return false
+	}
+	isStartgate := func(arg string) bool { return arg == "startgate" || strings.HasSuffix(arg, "/startgate") }
+	isSetting := func(env corev1.EnvVar) bool { return strings.HasPrefix(env.Name, "STARTGATE_") }
+	return slices.ContainsFunc(c.Spec.Command, isStartgate) || slices.ContainsFunc(c.Spec.Args, isStartgate) ||
+		len(c.Spec.Command) == 0 && slices.ContainsFunc(c.Spec.Env, isSetting)
+}
 
 // Containers returns the containers of a pod, in the order in which the kubelet starts them.
 func Containers(pod *corev1.Pod) (all []Container) {

@@ -26,9 +26,11 @@ type reader struct {
 	last  Kind // of the entry that was kept last
 	stats LogStats
 	open  bool // the line before tells of a failure, which may go on
+	// isGone says that the kubelet has removed the container with its log.
+	isGone bool
 }
 
-// LogStats is what is known of a whole log.
+// LogStats is what is known of a whole log. One without lines is there, and empty.
 type LogStats struct {
 	Container   string
 	Previous    bool
@@ -47,17 +49,21 @@ func (b *builder) addLog(log evidence.Log, kind *sidecar.Kind) {
 			b.entry(entry)
 		}
 	}
-	if r.stats.Lines == 0 {
+	if r.isGone {
 		return
 	}
 	r.stats.Last = r.stamp(Entry{Kind: LastLine}, r.clock.Last())
 	r.stats.Container, r.stats.Previous = log.Container, log.Previous
-	r.stats.Untimed = !r.stats.Last.Known()
+	r.stats.Untimed = r.stats.Lines > 0 && !r.stats.Last.Known()
 	b.timeline.Logs = append(b.timeline.Logs, r.stats)
 }
 
+// gone begins what a kubelet answers in the place of the log of a container that it has removed.
+const gone = "unable to retrieve container logs for "
+
 func (r *reader) read(line evidence.Line) {
-	if line.Text == "" {
+	r.isGone = r.isGone || strings.HasPrefix(line.Text, gone)
+	if line.Text == "" || r.isGone {
 		return
 	}
 	r.stats.Lines++

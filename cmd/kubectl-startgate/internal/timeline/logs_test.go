@@ -44,6 +44,10 @@ func TestFailures(t *testing.T) {
 		{"failed to lookup address information: Name or service not known", Unresolved, ""}, // Rust
 		{"curl: (6) Could not resolve host: www.example.com", Unresolved, "www.example.com"},
 		{"Could not connect to Redis at cache:6379: Connection refused", Refused, "cache:6379"},
+		{"Could not connect to Redis at cache.example:6379: Temporary failure in name resolution", Unresolved, "cache.example:6379"},
+		{"Could not connect to Redis at 10.0.0.7:6379: Connection timed out", TimedOut, "10.0.0.7:6379"},
+		{"dial tcp: lookup db.example on 10.96.0.10:53: read udp 10.0.0.5:41423->10.96.0.10:53: read: connection refused", Unresolved, "db.example"},
+		{"Error: queryA ECONNREFUSED db.example", Unresolved, "db.example"},
 		{`pymysql.err.OperationalError: (2003, "Can't connect to MySQL server on 'db.example' ([Errno 111] Connection refused)")`, Refused, "db.example"},
 		{"rpc error: code = Unavailable desc = last connection error: connection error: desc = \"transport: Error while dialing: dial tcp 10.0.0.7:443: connect: connection refused\"", Refused, "10.0.0.7:443"},
 		{"503 upstream connect error or disconnect/reset before headers. reset reason: connection failure, transport failure reason: delayed connect error: 111", Upstream, ""},

@@ -14,8 +14,9 @@ type failure struct {
 // failures are tried in this order: what the proxy answers quotes errors of its own.
 var failures = []failure{
 	{Upstream, []string{"upstream connect error", "delayed connect error", "no healthy upstream", "upstream_reset_before_response_started"}},
+	{Unresolved, []string{"read: connection refused", "queryA ECONNREFUSED", "queryAaaa ECONNREFUSED"}}, // by the name server
 	{Refused, []string{
-		"onnection refused", "ECONNREFUSED", "onnection was refused", "actively refused it", "Could not connect to Redis", "onnectionRefused", "CONNECTION_REFUSED",
+		"onnection refused", "ECONNREFUSED", "onnection was refused", "actively refused it", "onnectionRefused", "CONNECTION_REFUSED",
 		"Errno::ECONNREFUSED", "(os error 111)", "[Errno 111]", "errno 111", "errno=111", "' (111", "(111)", "(111 ",
 	}},
 	{Reset, []string{"onnection reset", "ECONNRESET", "(os error 104)", "[Errno 104]", "socket hang up", "server closed the connection unexpectedly"}},
@@ -25,6 +26,7 @@ var failures = []failure{
 		"server misbehaving",
 	}},
 	{TimedOut, []string{"i/o timeout", "ETIMEDOUT", "onnection timed out", "onnect timed out", "onnect timeout", "(os error 110)", "[Errno 110]"}},
+	{Refused, []string{"Could not connect to Redis"}}, // where the reason is in another line, or cut off
 }
 
 // findFailure returns what kind of failure a line tells of, and where.
@@ -60,7 +62,7 @@ var targets = []*regexp.Regexp{
 	regexp.MustCompile(`remote host \(([\d.a-f:]+)\)()`),                                                  // busybox's nc
 	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                       // Rust's hyper
 	regexp.MustCompile(`(?:https?|redis|postgres(?:ql)?|mysql|amqp)://(?:[^@/\s]*@)?([\w.\-]+|\[[^\]]+\])(?::(\d+))?`),
-	regexp.MustCompile(`(?:(?:^|: )lookup|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
+	regexp.MustCompile(`(?:(?:^|: )lookup|query\w+ ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
 }
 
 // findTarget returns the address that a line names, or nothing.

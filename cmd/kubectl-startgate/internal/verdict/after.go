@@ -10,6 +10,9 @@ import (
 // refusedAfter is refused while the sidecar was ready. A live redirect never refuses: behind it, a server that is
 // down gives a reset, an end or a 503.
 func refusedAfter(c *Case) *Verdict {
+	if name, _ := c.outside(); name != "" {
+		return nil // outsideMesh tells of it
+	}
 	hits := c.hits(timeline.Refused)
 	late := in(hits, up)
 	if len(late) == 0 {
@@ -65,6 +68,9 @@ func (c *Case) pastProxy(hits []hit) (found []hit) {
 
 // proxyRestarted is a sidecar that ended and came back while the application needed it.
 func proxyRestarted(c *Case) *Verdict {
+	if holdRanOut(c) != nil {
+		return nil // the kubelet killed it for its hook
+	}
 	hits := in(c.hits(timeline.Refused, timeline.Reset), restarting)
 	if len(hits) == 0 {
 		return nil

@@ -8,6 +8,7 @@ import (
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
 
 // workload returns what a user would patch.
@@ -30,8 +31,17 @@ func (c *Case) appSpec(app sidecar.Container) *corev1.Container {
 	return app.Spec
 }
 
-func (c *Case) startgate(app sidecar.Container, s Sidecar) cure.Cure {
-	return cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: waitFor(s), Injected: s.Kind.Injected})
+// startgate puts startgate before an application, unless it is there.
+func (c *Case) startgate(app sidecar.Container, s Sidecar) []cure.Cure {
+	if c.isGated(app) {
+		return nil
+	}
+	return []cure.Cure{cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: waitFor(s), Injected: s.Kind.Injected})}
+}
+
+// isGated reports whether startgate is before an application: its log shows it, or its manifest.
+func (c *Case) isGated(app sidecar.Container) bool {
+	return len(c.Timeline.Of(app.Name, timeline.Gate)) > 0 || app.IsGated()
 }
 
 // waitFor returns the target that stands for a sidecar.
@@ -47,16 +57,16 @@ func (c *Case) orderCures(app sidecar.Container, s Sidecar) (cures []cure.Cure) 
 	if hold := cure.Hold(c.workload(), s.Kind.Name, c.annotation("proxy.istio.io/config")); hold != nil {
 		cures = append(cures, *hold)
 	}
-	return append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name), c.startgate(app, s))
+	return append(append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name)), c.startgate(app, s)...)
 }
 
 func (c *Case) holdCures(app sidecar.Container, s Sidecar) []cure.Cure {
-	return []cure.Cure{cure.Native(c.workload(), s.Kind.Name, s.Name), c.startgate(app, s)}
+	return append([]cure.Cure{cure.Native(c.workload(), s.Kind.Name, s.Name)}, c.startgate(app, s)...)
 }
 
 func (c *Case) nativeCures(app sidecar.Container, s Sidecar) []cure.Cure {
 	probe := cure.Note("give "+s.Name+" a startupProbe", "The kubelet waits for a native sidecar only if it has one. Where a webhook makes the container, it is a setting of the mesh (Istio: values.global.proxy.startupProbe.enabled).")
-	return []cure.Cure{probe, c.startgate(app, s)}
+	return append([]cure.Cure{probe}, c.startgate(app, s)...)
 }
 
 func (c *Case) shutdownCures(app sidecar.Container, s Sidecar) (cures []cure.Cure) {
@@ -71,6 +81,9 @@ func (c *Case) shutdownCures(app sidecar.Container, s Sidecar) (cures []cure.Cur
 func (c *Case) initCures(init sidecar.Container, s Sidecar, target string) (cures []cure.Cure) {
 	if strings.HasPrefix(init.Name, "vault-agent") {
 		cures = append(cures, cure.NoInitAgent(c.workload()))
+	}
+	if len(c.gateLines(init, timeline.GateWaiting)) > 0 {
+		cures = append(cures, cure.Note("wait in the application's container", "Take startgate out of the init container "+init.Name+": only a native sidecar is there before it."))
 	}
 	host, _ := split(target)
 	if s.Kind.Name == "istio" && isIP(host) {
@@ -91,6 +104,9 @@ func (c *Case) jobCures(s Sidecar) (cures []cure.Cure) {
 	}
 	cures = append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
 	app := c.Apps[len(c.Apps)-1]
+	if c.isGated(app) {
+		return append(cures, cure.Quit(c.workload(), app.Name, s.Kind.Name))
+	}
 	gate := cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: waitFor(s), Quit: s.Kind.Name, Injected: s.Kind.Injected})
 	gate.Text += " With STARTGATE_QUIT it shuts the sidecar down when the application has ended."
 	return append(cures, gate)

@@ -26,6 +26,9 @@ const justBegun = 10 * time.Second
 // gated is startgate that waits, or has given up.
 func gated(c *Case) *Verdict {
 	for _, container := range append(slices.Clone(c.Inits), c.Apps...) {
+		if s, _, _ := c.deadlocked(container); s != nil {
+			continue // initDeadlock tells of it
+		}
 		if v := c.gatedContainer(container); v != nil {
 			return v
 		}
@@ -47,7 +50,7 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 			Evidence: known(began, waiting),
 			Cures:    gateCures(lastHint(lines), c.Name, container.Name),
 		}
-	case ended.Known() && !c.isReady():
+	case ended.Known() && (!c.isReady() || c.isJustRestarted(container)):
 		return &Verdict{
 			Name: Gated, Severity: Problem,
 			Summary:  fmt.Sprintf("startgate in %s ended with code %d, %s: %s", container.Name, ended.Code, codes[ended.Code], gateMessage(ended, lines)),
@@ -56,6 +59,15 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 		}
 	}
 	return nil
+}
+
+// isJustRestarted reports whether a container was started again a moment ago, and startgate has not started its
+// application yet. Without probes the kubelet calls it ready, and so the pod.
+func (c *Case) isJustRestarted(container sidecar.Container) bool {
+	if container.Status == nil || container.Status.State.Running == nil || c.Now.Sub(container.Status.State.Running.StartedAt.Time) >= justBegun {
+		return false
+	}
+	return !slices.ContainsFunc(c.gateLines(container, timeline.GateStarting), func(line Entry) bool { return !line.Previous })
 }
 
 // endedByGate returns the last end of a container that startgate caused.

@@ -3,7 +3,6 @@ package verdict
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -42,6 +41,8 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 		v.Summary = fmt.Sprintf("%s failed %s before %s was ready, tried again by itself, and has worked since", app.Name, times(len(early)), s.Name)
 		v.Doubts = append(v.Doubts, "it lives through the race; nothing prevents it")
 		v.Cures = c.orderCures(app, s)
+	case !first.Known() && c.isGated(app):
+		v.Summary = fmt.Sprintf("no failed connection; %s is ready, and startgate has not started %s yet", s.Name, app.Name)
 	case ready.Before(first):
 		v.Summary = fmt.Sprintf("%s was ready %s before %s's first line", s.Name, span(first.At.Sub(ready.At)), app.Name)
 	default:
@@ -53,10 +54,14 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 	return v
 }
 
-// firstSign is the application's first line, or its start.
+// firstSign is the application's first line, or its start. Where startgate is before it, its container's start is not
+// its own.
 func (c *Case) firstSign(app sidecar.Container) Entry {
 	if log, ok := c.Timeline.Log(app.Name); ok && log.First.Known() {
 		return log.First
+	}
+	if len(c.Timeline.Of(app.Name, timeline.Gate)) > 0 {
+		return last(c.gateLines(app, timeline.GateStarting))
 	}
 	return c.began(app)
 }
@@ -83,26 +88,6 @@ func (c *Case) doubts() (missing []string) {
 	return append(missing, c.unclear()...)
 }
 
-// unfinished says what keeps the pod in its init containers.
-func (c *Case) unfinished() (missing []string) {
-	for _, init := range c.Inits {
-		if init.Status == nil || init.Status.State.Terminated != nil {
-			continue
-		}
-		text := "the init container " + init.Name + " has not ended"
-		if state := last(c.Timeline.Of(init.Name, timeline.WaitingFor)); state.Text != "" && state.Text != "PodInitializing" {
-			text += ": " + state.Text
-		} else if ended := last(c.Timeline.Of(init.Name, timeline.Terminated)); ended.Text != "" {
-			text += ": it " + strings.TrimSpace(ended.Text+" "+ended.Fields["message"])
-		}
-		if failed := last(c.failures(init, timeline.Refused, timeline.Reset, timeline.Unresolved, timeline.TimedOut)); failed.Known() {
-			text += ", and nothing shows that a sidecar is what it waits for: " + failed.Text
-		}
-		missing = append(missing, text)
-	}
-	return missing
-}
-
 func (c *Case) doubtOfSidecar(s Sidecar) string {
 	if s.isRunning() && !s.Status.Ready && c.isYoung(s) {
 		text := fmt.Sprintf("how it ends: %s is still starting, for %s so far", s.Name, span(c.Now.Sub(s.Current().Started.At)))
@@ -123,6 +108,8 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	switch {
 	case !ok && !c.hasPrevious(app):
 		return []string{"the log of " + app.Name}
+	case ok && log.Lines == 0 && !c.hasPrevious(app):
+		return []string{"a line of " + app.Name + ": its log is empty"}
 	case log.Untimed, c.untimed(app):
 		missing = append(missing, "times: the log of "+app.Name+" has none; save it with kubectl logs --timestamps")
 	case isRotated(log, began) && restarts(app) == 0:

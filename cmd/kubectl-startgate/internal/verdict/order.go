@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
 
@@ -43,13 +44,21 @@ func holdRanOut(c *Case) *Verdict {
 			}
 			return &Verdict{
 				Name: HoldRanOut, Severity: Problem,
-				Summary:  fmt.Sprintf("the hook that holds %s until %s is ready %s, and the kubelet started %s all the same", app.Name, s.Name, howItEnded(failed), app.Name),
+				Summary:  fmt.Sprintf("the hook that holds %s until %s is ready %s, and the kubelet started %s all the same%s", app.Name, s.Name, howItEnded(failed), app.Name, c.butHeld(app)),
 				Evidence: append(known(s.Runs[0].Started, failed, began), shown(early)...),
 				Cures:    c.holdCures(app, s),
 			}
 		}
 	}
 	return nil
+}
+
+// butHeld says that startgate is before the application.
+func (c *Case) butHeld(app sidecar.Container) string {
+	if c.isGated(app) {
+		return "; startgate waits in it"
+	}
+	return ""
 }
 
 func howItEnded(failed Entry) string {

@@ -63,7 +63,7 @@ func (r Run) phaseAt(entry Entry) phase {
 		return late
 	case r.Ending.Known() && r.Ending.Before(entry):
 		return gone
-	case r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
+	case r.Ending.Known() && !entry.Before(r.Ending), r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
 		return unclear // it may have ended
 	}
 	return up

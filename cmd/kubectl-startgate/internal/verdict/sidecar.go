@@ -98,7 +98,7 @@ func (r *Run) findNotReady(signs []Entry) {
 // containers running.
 func (r *Run) findEnding(signs []Entry) {
 	for _, sign := range signs {
-		if r.Ready.Before(sign) && !r.Ending.Known() {
+		if r.Ready.Known() && !sign.Before(r.Ready) && !r.Ending.Known() {
 			r.Ending = sign
 		}
 	}

@@ -10,6 +10,9 @@ import (
 
 // startupRace is refused before the sidecar's readiness, and not after it.
 func startupRace(c *Case) *Verdict {
+	if nativeWithoutProbe(c) != nil || holdRanOut(c) != nil {
+		return nil // they tell of it, and why
+	}
 	hits := c.hits(timeline.Refused)
 	early := in(hits, starting)
 	if len(early) == 0 || c.survived(early) {

@@ -31,10 +31,18 @@ func neverReady(c *Case) *Verdict {
 			Name: NeverReady, Severity: Problem,
 			Summary:  fmt.Sprintf("%s has not become ready%s: %s%s", s.Name, c.age(s), why, c.meanwhile(s)),
 			Evidence: evidence,
-			Cures:    []cure.Cure{cure.Note("mend the sidecar", "No order of starts helps while "+s.Name+" is not ready. See kubectl logs "+c.Name+" -c "+s.Name+", and the mesh's control plane.")},
+			Cures:    []cure.Cure{cure.Note("mend the sidecar", "No order of starts helps while "+s.Name+" is not ready. "+c.whereToLook(s))},
 		}
 	}
 	return nil
+}
+
+// whereToLook says where a sidecar that is not ready tells why. One that has never run has no log.
+func (c *Case) whereToLook(s Sidecar) string {
+	if !s.Runs[0].Started.Known() {
+		return fmt.Sprintf("See kubectl describe pod %s -n %s.", c.Name, c.Namespace)
+	}
+	return fmt.Sprintf("See kubectl logs %s -n %s -c %s, and the mesh's control plane.", c.Name, c.Namespace, s.Name)
 }
 
 // reasons are what sidecars log while they are not ready, and what that means.

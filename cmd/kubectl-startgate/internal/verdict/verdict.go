@@ -101,7 +101,10 @@ func clockOf(e Entry) string {
 
 // span writes a duration.
 func span(d time.Duration) string {
-	if d < 10*time.Second {
+	switch {
+	case d < 10*time.Millisecond:
+		return d.Round(time.Millisecond).String()
+	case d < 10*time.Second:
 		return d.Round(10 * time.Millisecond).String()
 	}
 	return d.Round(time.Second).String()
