@@ -26,7 +26,7 @@ func TestIstioPlugin(t *testing.T) {
 			t.Parallel()
 			m := newMesh(t)
 			pod := m.create(m.app(name, test.options...))
-			test.until(m.incident, pod)
+			test.until(incident{namespace: m.namespace, redis: m.redis}, pod)
 			found, out := m.diagnose(pod)
 			if got := found.names(); !regexp.MustCompile("^(?:" + test.want + ")$").MatchString(got) {
 				t.Errorf("want %s, got %s\n%s", test.want, got, out)

@@ -124,7 +124,7 @@ func diagnoseAll(t *testing.T, patients map[string]patient) {
 	for name, p := range patients {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			of := incident{i.in(t), i.redis}
+			of := incident{i.in(t), i.redis, i.postgres}
 			p.until(of, name)
 			if p.is == "" {
 				p.is = name
