@@ -17,7 +17,7 @@ static long long now(void)
 
 static long long pause_after(long long waited)
 {
-	long long pause = waited / 50;
+	long long pause = waited / 200;
 	return pause < 10000000 ? 10000000 : pause > 50000000 ? 50000000 : pause;
 }
 
