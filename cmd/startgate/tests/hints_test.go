@@ -111,7 +111,7 @@ func TestHints(t *testing.T) {
 					status(503, "")(s, conn)
 				})
 			},
-			nil,
+			[]string{"BACKOFF_MAX=50ms"}, // or it is not asked again before the first time-out
 			[]string{`hint="It answered before and is gone`, "kubectl logs POD -c CONTAINER, with --previous if it was restarted", docs("it-answered-before-and-is-gone")},
 		},
 		{
