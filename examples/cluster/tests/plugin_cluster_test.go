@@ -14,6 +14,7 @@ import (
 
 // newRacing makes a Deployment whose application is refused until its proxy is ready, and waits for that.
 func newRacing(t *testing.T) incident {
+	notShort(t)
 	i := newIncident(t)
 	pod := i.app("racing", withoutStartgate, sidecar("--ready-after=15s"))
 	pod.Labels["app"] = "racing"

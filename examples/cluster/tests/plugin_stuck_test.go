@@ -19,7 +19,7 @@ func TestPluginStuck(t *testing.T) {
 		"kept":           {pod: aJob("echo works", withoutStartgate), until: kept, is: "job/kept", want: "job-kept-by-its-sidecar"},
 		"kept-gated":     {pod: aJob("echo works"), until: kept, is: "job/kept-gated", want: "job-kept-by-its-sidecar"},
 		"done":           {pod: aJob("echo works", settings("STARTGATE_QUIT=istio")), until: done, is: "job/done", want: "healthy"},
-		"never-ready":    {pod: anApp(withoutStartgate, never), until: all(ends("app", 1), isDecided), want: "sidecar-never-ready", says: "no configuration", slow: true},
+		"never-ready":    {pod: anApp(withoutStartgate, never), until: all(ends("app", 1), isDecided), want: "sidecar-never-ready", says: "no configuration"},
 		"never-image":    {pod: byHand(withProxy("localhost/none:1"), withoutStartgate), until: reason("istio-proxy", "ErrImageNeverPull"), want: "sidecar-never-ready", says: "image"},
 		"never-crash":    {pod: aPodThat(served, withoutStartgate, sidecar("--nonsense"), restart(corev1.RestartPolicyAlways)), until: ends("istio-proxy", 2), want: "sidecar-never-ready", says: "code 2"},
 		"waiting":        {pod: anApp(), until: all(logged("app", logWaiting), isDecided), want: "gated-and-stuck" + mayBeLong, says: "has waited for istio"},
