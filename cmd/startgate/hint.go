@@ -40,7 +40,7 @@ const (
 )
 
 // docs returns the address of the hint's section.
-func (h hint) docs() string { return "https://github.com/startgate/startgate#" + h.anchor }
+func (h hint) docs() string { return homepage + "#" + h.anchor }
 
 // attrs returns what the log has of the hint.
 func (h hint) attrs() (attrs []any) {
