@@ -272,12 +272,10 @@ const (
 // knock connects to the current port. Once that port accepts, it moves on to the next one,
 // for the rest of the pause.
 func (w *waiter) knock(ctx context.Context) knockResult {
-	ctx, cancel := context.WithTimeout(ctx, w.policy.Attempt)
-	defer cancel()
 	for ; w.current < len(w.ports); w.current++ {
 		port := &w.ports[w.current]
 		refusedBefore := port.refused
-		port.refused = port.Probe(ctx).Outcome == Refused
+		port.refused = w.isRefused(ctx, port.Prober)
 		switch {
 		case port.refused:
 			return stillRefused
@@ -288,6 +286,19 @@ func (w *waiter) knock(ctx context.Context) knockResult {
 		w.answered = true
 	}
 	return nothingToKnock
+}
+
+// isRefused reports whether a port refuses connections. Where the kernel answers at once no
+// time limit is needed, which takes longer than to connect.
+func (w *waiter) isRefused(ctx context.Context, port Prober) bool {
+	if knock, ok := port.(knock); ok {
+		if answer, ok := knock.onLoopback(ctx); ok {
+			return answer.Outcome == Refused
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, w.policy.Attempt)
+	defer cancel()
+	return port.Probe(ctx).Outcome == Refused
 }
 
 // nextAbsenceCheck returns when the target is to be checked for absence; ok is false for
