@@ -36,9 +36,9 @@ func (e *TimeoutError) Unwrap() error { return context.DeadlineExceeded }
 // For waits until target is ready, and then returns nil, unless ctx has ended.
 //
 // It probes at once, and then after pauses that grow by half from policy.Initial to
-// policy.Max, but to a tenth of the time waited at most, except for a sidecar that
-// LogsProbes. Each is extended at random by up to 20%. When the kind of answer changes, the
-// pauses start again from policy.Initial.
+// policy.Max. Each is extended at random by up to 20%. Except for a sidecar that LogsProbes,
+// the pauses so extended grow to a tenth of the time waited at most. When the kind of answer
+// changes, they start again from policy.Initial.
 //
 // If a port refuses connections, For knocks on it during the pause: on the first of
 // target.Knock and target.EarlyKnock that does. From one knock to the next it waits 0.5% of the
@@ -180,7 +180,7 @@ func (w *waiter) pause(ctx context.Context) error {
 func (w *waiter) nextPause() time.Duration {
 	longest := w.policy.Max
 	if !w.logsProbes() {
-		longest = min(longest, max(w.policy.Initial, w.tenth(time.Now())))
+		longest = min(longest, max(w.policy.Initial, time.Duration(float64(w.tenth(time.Now()))/(1+jitter))))
 	}
 	w.pauses.MaxInterval = middle(longest)
 	return w.pauses.NextBackOff()
