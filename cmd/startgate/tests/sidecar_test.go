@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -117,7 +118,9 @@ func (s *sidecar) settings() []string { return []string{"WAIT_FOR=" + s.url(), "
 // listen makes it accept connections.
 func (s *sidecar) listen() {
 	s.Helper()
-	if s.control(func(fd int) error { return syscall.Listen(fd, syscall.SOMAXCONN) }) != nil {
+	if s.control(func(fd int) error {
+		return errors.Join(shareAddr(fd, 1), syscall.Listen(fd, syscall.SOMAXCONN))
+	}) != nil {
 		eventually(s, s.addr+" to be free", func() (free bool) {
 			listener, err := net.Listen("tcp", s.addr)
 			if err == nil {
@@ -133,9 +136,17 @@ func (s *sidecar) listen() {
 // refuse makes it refuse connections. On Linux the port stays its own; elsewhere it
 // has to be given up.
 func (s *sidecar) refuse() {
-	if s.control(func(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_RD) }) != nil {
+	if s.control(func(fd int) error {
+		return errors.Join(syscall.Shutdown(fd, syscall.SHUT_RD), shareAddr(fd, 0))
+	}) != nil {
 		s.listener.Close()
 	}
+}
+
+// shareAddr sets SO_REUSEADDR, which net.Listen does too. With it a socket can listen while
+// old connections end, but one that does not listen leaves its port to any other.
+func shareAddr(fd, on int) error {
+	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, on)
 }
 
 func (s *sidecar) control(call func(fd int) error) error {
@@ -278,3 +289,20 @@ func hangUp(*sidecar, net.Conn) {}
 
 // reset resets the connection.
 func reset(_ *sidecar, conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
+
+// One that refused once shared its port with the next that took it: whoever waited for the
+// one asked the other.
+func TestSidecarKeepsItsPort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux keeps the port of a socket that does not listen")
+	}
+	s := newSidecar(t, "")
+	for _, when := range []string{"before it listens", "when it refuses again"} {
+		if other, err := net.Listen("tcp", s.addr); err == nil {
+			t.Errorf("%s, another listens on %s", when, other.Addr())
+			other.Close()
+		}
+		s.listen()
+		s.refuse()
+	}
+}
