@@ -37,6 +37,7 @@ type sidecar struct {
 	quit   reply // to POST; nil is quitAtOnce
 
 	listener net.Listener
+	ownPort  bool         // no other gets it while this one refuses
 	readyAt  atomic.Int64 // in Unix nanoseconds; 0 is never
 	asked    atomic.Int64 // how many GETs there were
 
@@ -55,7 +56,7 @@ func newSidecar(t testing.TB, addr string) *sidecar {
 	if addr != "" {
 		s.listener = listenOn(t, addr)
 	} else {
-		s.listener = listenAnywhere(t)
+		s.listener, s.ownPort = listenAnywhere(t), true
 		s.addr = s.listener.Addr().String()
 	}
 	s.refuse()
@@ -137,7 +138,11 @@ func (s *sidecar) listen() {
 // has to be given up.
 func (s *sidecar) refuse() {
 	if s.control(func(fd int) error {
-		return errors.Join(syscall.Shutdown(fd, syscall.SHUT_RD), shareAddr(fd, 0))
+		err := syscall.Shutdown(fd, syscall.SHUT_RD)
+		if err == nil && s.ownPort {
+			err = shareAddr(fd, 0)
+		}
+		return err
 	}) != nil {
 		s.listener.Close()
 	}
