@@ -28,6 +28,7 @@ var beforeReady = []struct {
 type waiter struct {
 	sidecar *sidecar
 	process *process
+	listens bool // the sidecar answers, and does not refuse
 }
 
 // handover is one start of an application behind a wrapper.
@@ -45,14 +46,14 @@ func (w wrapper) wait(b *testing.B, addr string, listens bool) *waiter {
 	if listens {
 		sidecar.listen()
 	}
-	return &waiter{sidecar, start(b, w.command(sidecar, program(b, "stamp")))}
+	return &waiter{sidecar, start(b, w.command(sidecar, program(b, "stamp"))), listens}
 }
 
 // handOver makes the sidecar ready, and waits for the application, which ends at once.
-func (w *waiter) handOver(listens bool) (h handover, err error) {
+func (w *waiter) handOver() (h handover, err error) {
 	defer w.sidecar.listener.Close()
 	ready := w.sidecar.getReady(0)
-	if !listens {
+	if !w.listens {
 		w.sidecar.listen()
 	}
 	p := w.process
@@ -88,7 +89,7 @@ func (w wrapper) handOver(b *testing.B, addr string, listens bool, after time.Du
 	}
 	waiter := w.wait(b, addr, listens)
 	time.Sleep(after)
-	return waiter.handOver(listens)
+	return waiter.handOver()
 }
 
 // handOvers hands over n times, each by a goroutine of its own.
@@ -120,7 +121,7 @@ func BenchmarkHandover(b *testing.B) {
 				row := "from readiness to the application, after " + before.does + ": median, p99"
 				first, err := w.handOver(b, "", before.listens, time.Second/2)
 				if errors.Is(err, errEarly) {
-					w.cell(b, row, "starts too early")
+					w.cell(b, row, "does not wait")
 				}
 				if err != nil {
 					w.cannot(b, err.Error())

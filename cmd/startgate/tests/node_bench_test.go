@@ -77,7 +77,7 @@ func (w wrapper) bootNode(b *testing.B, listens bool) (all []handover, memory in
 		time.Sleep(time.Until(began.Add(nodeReady - 500*time.Millisecond)))
 		kB.Add(memoryOf(b, pod.process.pid()))
 		time.Sleep(time.Until(began.Add(nodeReady + nodeReady*time.Duration(i*53%nodePods)/nodePods)))
-		return pod.handOver(listens)
+		return pod.handOver()
 	})
 	return all, kB.Load()
 }

@@ -114,16 +114,19 @@ func (c cells) publish() error {
 	}
 	rows := slices.DeleteFunc(slices.Clone(numbersRows), func(row string) bool { return !c.has(row, "") })
 	columns := slices.DeleteFunc(slices.Clone(numbersColumns), func(column string) bool { return !c.has("", column) })
-	for key := range c { // of -wrapper
-		if !slices.Contains(columns, key[1]) {
-			columns = append(columns, key[1])
+	var more []string // of -wrapper
+	for key := range c {
+		if !slices.Contains(slices.Concat(columns, more), key[1]) {
+			more = append(more, key[1])
 		}
 	}
+	slices.Sort(more)
+	columns = append(columns, more...)
 	fmt.Printf("\n%s\n%s", markdown.Table(c.table(rows, columns)), markdown.Table(measuredInit))
 	if !markdown.Updating() {
 		return nil
 	}
-	if missing := c.missing(); len(missing) > 0 {
+	if missing := c.missing(); len(missing) > 0 || measuredInit == nil {
 		return fmt.Errorf("the pages stay as they are. Not measured: %q", missing)
 	}
 	return errors.Join(
@@ -144,7 +147,7 @@ func TestREADMENumbers(t *testing.T) {
 		}
 	}
 	if missing := found.missing(); len(missing) > 0 {
-		t.Errorf("%s has no numbers of %q", numbersFile, missing)
+		t.Fatalf("%s has no numbers of %q", numbersFile, missing)
 	}
 	markdown.CheckTable(t, numbersFile, "numbers", found.table(numbersRows, numbersColumns))
 	markdown.CheckTable(t, readmeFile, "numbers", found.table(readmeRows, numbersColumns))

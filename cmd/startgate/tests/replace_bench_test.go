@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/startgate/startgate/cmd/startgate/internal/markdown"
 )
 
 // BenchmarkStartup reports how long it takes until true(1) has ended, started alone
@@ -97,6 +99,20 @@ func BenchmarkInit(b *testing.B) {
 		measuredInit = append(measuredInit, []string{"`" + name + "`", fmt.Sprintf("%.3f ms", milliseconds(percentile(times[name], 50))), bytes[name] + " bytes"})
 	}
 	measuredInit = append(measuredInit, []string{fmt.Sprintf("all %d", len(names)), fmt.Sprintf("%.3f ms", milliseconds(sum)), ""})
+}
+
+// The page names packages that startgate has.
+func TestREADMEInit(t *testing.T) {
+	var names []string
+	for _, p := range inits(t) {
+		names = append(names, "`"+p.name+"`")
+	}
+	table := markdown.ReadTable(t, numbersFile, "init")
+	for _, row := range table[1 : len(table)-1] { // the last is all together
+		if !slices.Contains(names, row[0]) {
+			t.Errorf("%s has %s, which startgate does not initialise", numbersFile, row[0])
+		}
+	}
 }
 
 // packageInit is one line of GODEBUG=inittrace=1.
