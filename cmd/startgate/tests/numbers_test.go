@@ -109,6 +109,9 @@ func (c cells) missing() (names []string) {
 // publish prints what was measured. With -update it also writes that into the pages, if one
 // run has measured all of it.
 func (c cells) publish() error {
+	if measuredInit != nil {
+		fmt.Printf("\n%s", markdown.Table(measuredInit))
+	}
 	if len(c) == 0 {
 		return nil
 	}
@@ -122,7 +125,7 @@ func (c cells) publish() error {
 	}
 	slices.Sort(more)
 	columns = append(columns, more...)
-	fmt.Printf("\n%s\n%s", markdown.Table(c.table(rows, columns)), markdown.Table(measuredInit))
+	fmt.Printf("\n%s", markdown.Table(c.table(rows, columns)))
 	if !markdown.Updating() {
 		return nil
 	}
