@@ -19,7 +19,8 @@ package tests
 // answer for every path. The file's path is absolute, or relative to this folder.
 //
 // -beside takes the names of wrappers that these tests know, or all: dockerize and wait4x
-// are built from testdata/rivals. At the end there is a table as in examples/numbers.
+// are built from testdata/rivals, wait-on is npm's. At the end there is the table of
+// examples/numbers; with -update it is written there, and into README.md.
 //
 // What a wrapper does not do is not measured, and a line says why.
 
@@ -74,6 +75,15 @@ func beside(b *testing.B, measure func(*testing.B, wrapper), ours ...wrapper) {
 	for _, w := range slices.Concat(ours, *others, besides(b)) {
 		b.Run(w.name, func(b *testing.B) { measure(b, w) })
 	}
+}
+
+// cell writes what was measured of the wrapper into the table.
+func (w wrapper) cell(b *testing.B, row, format string, args ...any) {
+	b.Helper()
+	if w.ours {
+		w.name = "startgate"
+	}
+	cell(b, row, w.name, format, args...)
 }
 
 // command returns the wrapper with an application after it, beside this sidecar.

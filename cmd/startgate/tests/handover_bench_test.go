@@ -15,113 +15,154 @@ import (
 	"time"
 )
 
-// beforeReady are what the sidecar does until it is ready: it refuses connections, or
-// answers 503.
+// beforeReady are what the sidecar does until it is ready.
 var beforeReady = []struct {
-	name    string
-	listens bool
-}{{"refused", false}, {"503", true}}
+	name, does string
+	listens    bool
+}{
+	{"refused", "refused connections", false},
+	{"503", "answers of 503", true},
+}
+
+// waiter is an application behind a wrapper, beside a sidecar that is not ready.
+type waiter struct {
+	sidecar *sidecar
+	process *process
+	listens bool // the sidecar answers, and does not refuse
+}
 
 // handover is one start of an application behind a wrapper.
 type handover struct {
-	delay     time.Duration // from when the sidecar is ready until the application starts
-	requests  int           // that the sidecar had
-	cpu, wall time.Duration // of the wrapper and its children, and of the application
+	delay    time.Duration // from when the sidecar is ready until the application starts
+	requests int           // that the sidecar had
+	cpu      time.Duration // of the wrapper and its children, and of the application
 }
 
 var errEarly = errors.New("the application starts before the sidecar is ready")
 
-// handOver starts testdata/stamp.c beside a sidecar at this address that is ready
-// after some time.
-func (w wrapper) handOver(b *testing.B, addr string, listens bool, after time.Duration) (s handover, err error) {
+// wait starts testdata/stamp.c behind the wrapper, beside a sidecar at this address.
+func (w wrapper) wait(b *testing.B, addr string, listens bool) *waiter {
 	sidecar := newSidecar(b, addr)
-	defer sidecar.listener.Close()
 	if listens {
 		sidecar.listen()
 	}
-	p := start(b, w.command(sidecar, program(b, "stamp")))
-	time.Sleep(after)
-	ready := sidecar.getReady(0)
-	if !listens {
-		sidecar.listen()
+	return &waiter{sidecar, start(b, w.command(sidecar, program(b, "stamp"))), listens}
+}
+
+// handOver makes the sidecar ready, and waits for the application, which ends at once.
+func (w *waiter) handOver() (h handover, err error) {
+	defer w.sidecar.listener.Close()
+	ready := w.sidecar.getReady(0)
+	if !w.listens {
+		w.sidecar.listen()
 	}
+	p := w.process
 	select {
 	case <-p.exited:
 	case <-time.After(patience):
 		p.kill()
-		return s, fmt.Errorf("the application has not started %v after the sidecar is ready", patience)
+		return h, fmt.Errorf("the application has not started %v after the sidecar is ready", patience)
 	}
 	if code := p.code(); code != 0 {
-		return s, fmt.Errorf("exit code is %d\n%s", code, p)
+		return h, fmt.Errorf("exit code is %d\n%s", code, p)
 	}
-	s.wall = p.took
-	s.cpu = p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
-	s.requests = int(sidecar.asked.Load())
+	h.cpu = p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	h.requests = int(w.sidecar.asked.Load())
 	words := strings.Fields(p.out.String())
 	if len(words) == 0 {
-		return s, fmt.Errorf("the application does not start\n%s", p)
+		return h, fmt.Errorf("the application does not start\n%s", p)
 	}
 	at, err := strconv.ParseInt(words[len(words)-1], 10, 64)
 	if err != nil {
-		return s, err
+		return h, err
 	}
-	if s.delay = time.Unix(0, at).Sub(ready); s.delay < 0 {
-		return s, errEarly
+	if h.delay = time.Unix(0, at).Sub(ready); h.delay < 0 {
+		return h, errEarly
 	}
-	return s, nil
+	return h, nil
+}
+
+// handOver is the whole wait, beside a sidecar that is ready after some time.
+func (w wrapper) handOver(b *testing.B, addr string, listens bool, after time.Duration) (handover, error) {
+	if addr != "" {
+		enterNetwork(b) // where nobody else has it
+	}
+	waiter := w.wait(b, addr, listens)
+	time.Sleep(after)
+	return waiter.handOver()
+}
+
+// handOvers hands over n times, each by a goroutine of its own.
+func (w wrapper) handOvers(b *testing.B, n int, one func(i int) (handover, error)) []handover {
+	all, errs := make([]handover, n), make([]error, n)
+	var running sync.WaitGroup
+	for i := range all {
+		running.Go(func() { all[i], errs[i] = one(i) })
+	}
+	running.Wait()
+	for _, err := range errs {
+		if err != nil {
+			w.cannot(b, err.Error())
+		}
+	}
+	return all
 }
 
 // BenchmarkHandover reports how long after the sidecar could first have answered
 // that it is ready the application executes its first instruction, and how many
-// requests the sidecar had by then. A round is 50 starts, one every 120 ms, beside
+// requests the sidecar had by then. A round is 100 starts, one every 60 ms, beside
 // sidecars that take 2 to 2.5 seconds, but fewer of a wrapper that would not leave
-// half of a core idle. The p99 of fewer than 100 starts is the worst: -benchtime=4x
-// makes four rounds.
+// half of a core idle. The p99 of fewer than 100 starts is the worst.
 func BenchmarkHandover(b *testing.B) {
 	program(b, "stamp") // or the benchmark is skipped
 	for _, before := range beforeReady {
 		b.Run(before.name, func(b *testing.B) {
 			beside(b, func(b *testing.B, w wrapper) {
+				row := "from readiness to the application, after " + before.does + ": median, p99"
 				first, err := w.handOver(b, "", before.listens, time.Second/2)
+				if errors.Is(err, errEarly) {
+					w.cell(b, row, "does not wait")
+				}
 				if err != nil {
 					w.cannot(b, err.Error())
 				}
-				every := max(120*time.Millisecond, 2*first.cpu)
-				var delays []time.Duration
-				requests := 0
+				every := max(60*time.Millisecond, 2*first.cpu)
+				starts := min(100, max(5, int(12*time.Second/every)))
+				var all []handover
 				for b.Loop() {
-					for _, s := range w.round(b, before.listens, every) {
-						delays = append(delays, s.delay)
-						requests += s.requests
-					}
+					all = append(all, w.handOvers(b, starts, func(i int) (handover, error) {
+						time.Sleep(time.Duration(i) * every)
+						return w.handOver(b, "", before.listens, readyAt(i*53%starts, starts))
+					})...)
 				}
+				delays := delaysOf(all)
 				reportTimes(b, delays, time.Millisecond, "ms")
-				b.ReportMetric(float64(requests)/float64(len(delays)), "requests")
-				b.ReportMetric(float64(len(delays)), "starts")
+				requests := 0
+				for _, h := range all {
+					requests += h.requests
+				}
+				b.ReportMetric(float64(requests)/float64(len(all)), "requests")
+				b.ReportMetric(float64(len(all)), "starts")
 				b.ReportMetric(0, "ns/op") // is how long the sidecars take
-				cell("from readiness to the application, "+before.name+": median, p99", w.name, "%.0f, %.0f ms", milliseconds(percentile(delays, 50)), milliseconds(percentile(delays, 99)))
-				cell("requests until ready, "+before.name+", in 2 to 2.5 s", w.name, "%.0f", float64(requests)/float64(len(delays)))
+				w.cell(b, row, "%s", medianAndP99(delays))
+				w.cell(b, "requests until ready in 2 to 2.5 s, "+before.does, "%.0f", float64(requests)/float64(len(all)))
 			}, gateWith("startgate", "WAIT_FOR={url}"))
 		})
 	}
 }
 
-// round starts applications for six seconds, and returns what came of each.
-func (w wrapper) round(b *testing.B, listens bool, every time.Duration) []handover {
-	starts := max(5, int(6*time.Second/every))
-	all, errs := make([]handover, starts), make([]error, starts)
-	var running sync.WaitGroup
-	for i := range all {
-		running.Go(func() {
-			time.Sleep(time.Duration(i) * every)
-			all[i], errs[i] = w.handOver(b, "", listens, readyAt(i*53%starts, starts))
-		})
+func delaysOf(all []handover) (delays []time.Duration) {
+	for _, h := range all {
+		delays = append(delays, h.delay)
 	}
-	running.Wait()
-	if err := errors.Join(errs...); err != nil {
-		w.cannot(b, err.Error())
+	return delays
+}
+
+func cpuOf(all []handover) (sum time.Duration) {
+	for _, h := range all {
+		sum += h.cpu
 	}
-	return all
+	return sum
 }
 
 // percentile sorts the times and returns the one that so many percent do not exceed.
@@ -131,6 +172,11 @@ func percentile(took []time.Duration, percent int) time.Duration {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+
+// medianAndP99 is a cell of the table.
+func medianAndP99(took []time.Duration) string {
+	return fmt.Sprintf("%.0f, %.0f ms", milliseconds(percentile(took, 50)), milliseconds(percentile(took, 99)))
+}
 
 // reportTimes reports the median and the 99th percentile.
 func reportTimes(b *testing.B, took []time.Duration, unit time.Duration, suffix string) {

@@ -55,8 +55,12 @@ func testMain(m *testing.M) int {
 		fmt.Fprintf(os.Stderr, "%s%v\n", out, err)
 		return 1
 	}
-	defer measured.print()
-	return m.Run()
+	code := m.Run()
+	if err := measured.publish(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // shield makes this process catch the signals that it was started to ignore, as nohup

@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -36,6 +37,7 @@ type sidecar struct {
 	quit   reply // to POST; nil is quitAtOnce
 
 	listener net.Listener
+	ownPort  bool         // no other gets it while this one refuses
 	readyAt  atomic.Int64 // in Unix nanoseconds; 0 is never
 	asked    atomic.Int64 // how many GETs there were
 
@@ -54,7 +56,7 @@ func newSidecar(t testing.TB, addr string) *sidecar {
 	if addr != "" {
 		s.listener = listenOn(t, addr)
 	} else {
-		s.listener = listenAnywhere(t)
+		s.listener, s.ownPort = listenAnywhere(t), true
 		s.addr = s.listener.Addr().String()
 	}
 	s.refuse()
@@ -117,7 +119,9 @@ func (s *sidecar) settings() []string { return []string{"WAIT_FOR=" + s.url(), "
 // listen makes it accept connections.
 func (s *sidecar) listen() {
 	s.Helper()
-	if s.control(func(fd int) error { return syscall.Listen(fd, syscall.SOMAXCONN) }) != nil {
+	if s.control(func(fd int) error {
+		return errors.Join(shareAddr(fd, 1), syscall.Listen(fd, syscall.SOMAXCONN))
+	}) != nil {
 		eventually(s, s.addr+" to be free", func() (free bool) {
 			listener, err := net.Listen("tcp", s.addr)
 			if err == nil {
@@ -133,9 +137,21 @@ func (s *sidecar) listen() {
 // refuse makes it refuse connections. On Linux the port stays its own; elsewhere it
 // has to be given up.
 func (s *sidecar) refuse() {
-	if s.control(func(fd int) error { return syscall.Shutdown(fd, syscall.SHUT_RD) }) != nil {
+	if s.control(func(fd int) error {
+		err := syscall.Shutdown(fd, syscall.SHUT_RD)
+		if err == nil && s.ownPort {
+			err = shareAddr(fd, 0)
+		}
+		return err
+	}) != nil {
 		s.listener.Close()
 	}
+}
+
+// shareAddr sets SO_REUSEADDR, which net.Listen does too. With it a socket can listen while
+// old connections end, but one that does not listen leaves its port to any other.
+func shareAddr(fd, on int) error {
+	return syscall.SetsockoptInt(fd, syscall.SOL_SOCKET, syscall.SO_REUSEADDR, on)
 }
 
 func (s *sidecar) control(call func(fd int) error) error {
@@ -278,3 +294,20 @@ func hangUp(*sidecar, net.Conn) {}
 
 // reset resets the connection.
 func reset(_ *sidecar, conn net.Conn) { _ = conn.(*net.TCPConn).SetLinger(0) }
+
+// One that refused once shared its port with the next that took it: whoever waited for the
+// one asked the other.
+func TestSidecarKeepsItsPort(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("only Linux keeps the port of a socket that does not listen")
+	}
+	s := newSidecar(t, "")
+	for _, when := range []string{"before it listens", "when it refuses again"} {
+		if other, err := net.Listen("tcp", s.addr); err == nil {
+			t.Errorf("%s, another listens on %s", when, other.Addr())
+			other.Close()
+		}
+		s.listen()
+		s.refuse()
+	}
+}

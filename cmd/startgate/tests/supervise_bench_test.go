@@ -86,7 +86,7 @@ func BenchmarkForward(b *testing.B) {
 		}
 		reportTimes(b, took, time.Microsecond, "µs")
 		b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "signals/s")
-		cell("to hand on a signal, median", w.name, "%d µs", percentile(took, 50).Microseconds())
+		w.cell(b, "to hand on a signal, median", "%d µs", percentile(took, 50).Microseconds())
 	}, supervisor())
 }
 
@@ -124,7 +124,7 @@ func BenchmarkReap(b *testing.B) {
 		}
 		b.ReportMetric(float64(orphans*b.N)/took.Seconds(), "reaped/s")
 		b.ReportMetric(0, "ns/op") // includes begetting them
-		cell("orphans reaped a second", w.name, "%.0f", float64(orphans*b.N)/took.Seconds())
+		w.cell(b, "orphans reaped a second", "%.0f", float64(orphans*b.N)/took.Seconds())
 	}, supervisor())
 }
 
@@ -141,7 +141,7 @@ func BenchmarkAtRest(b *testing.B) {
 			s.started(b, w)
 			b.ReportMetric(s.wakeups(), "wakeups/s")
 			b.ReportMetric(float64(s.anonymous()), "rss_anon_kB")
-			cell("memory of its own (RssAnon), supervising", w.name, "%.1f MB", float64(s.anonymous())/1000)
+			w.cell(b, "memory of its own (RssAnon), supervising", "%.1f MB", float64(s.anonymous())/1000)
 			b.ReportMetric(float64(s.sum(fmt.Sprintf("/proc/%d/smaps_rollup", s.pid()), "Pss")), "pss_kB")
 			s.stdin.Close() // ends the application
 		}

@@ -2,62 +2,60 @@
 
 package tests
 
-// Benchmark: what waiting costs.
+// Benchmarks: what waiting costs.
 
 import (
 	"testing"
 	"time"
 )
 
-// BenchmarkWaitingCPU reports how much of a core a wrapper takes in the first five
-// seconds of its wait, its start, its children and the hand-over included.
+// BenchmarkWaitingCPU reports how much CPU time a wrapper takes in the first five seconds
+// of its wait, its start, its children and the hand-over included: the mean of five.
 func BenchmarkWaitingCPU(b *testing.B) {
 	program(b, "stamp") // or the benchmark is skipped
 	for _, before := range beforeReady {
 		b.Run(before.name, func(b *testing.B) {
-			measure := func(b *testing.B, w wrapper, addr string) {
-				var cpu, wall time.Duration
+			measure := func(b *testing.B, w wrapper, addr, row string) {
+				var all []handover
 				for b.Loop() {
-					s, err := w.handOver(b, addr, before.listens, 5*time.Second)
-					if err != nil {
-						w.cannot(b, err.Error())
-					}
-					cpu += s.cpu
-					wall += s.wall
+					all = append(all, w.fiveWaits(b, addr, before.listens)...)
 				}
-				b.ReportMetric(100*float64(cpu)/float64(wall), "%core")
+				cpu := milliseconds(cpuOf(all)) / float64(len(all))
+				b.ReportMetric(cpu, "cpu_ms")
 				b.ReportMetric(0, "ns/op")
-				cell("CPU while waiting, in the first 5 s, "+before.name, w.name, "%.1f %%", 100*float64(cpu)/float64(wall))
+				w.cell(b, row+before.does, "%.0f ms", cpu)
 			}
 			b.Run("startgate-istio", func(b *testing.B) { // knocks at two ports
-				enterNetwork(b)
-				measure(b, gateWith("startgate-istio"), agentAddr)
+				needRoot(b)
+				measure(b, gateWith("startgate-istio"), agentAddr, "CPU time of a wait of 5 s for `istio`, ")
 			})
-			beside(b, func(b *testing.B, w wrapper) { measure(b, w, "") }, gateWith("startgate", "WAIT_FOR={url}"))
+			beside(b, func(b *testing.B, w wrapper) { measure(b, w, "", "CPU time of a wait of 5 s, ") }, gateWith("startgate", "WAIT_FOR={url}"))
 		})
 	}
+}
+
+// fiveWaits are waits of five seconds at the same time.
+func (w wrapper) fiveWaits(b *testing.B, addr string, listens bool) []handover {
+	return w.handOvers(b, 5, func(i int) (handover, error) {
+		time.Sleep(time.Duration(i) * 111 * time.Millisecond)
+		return w.handOver(b, addr, listens, 5*time.Second)
+	})
 }
 
 // BenchmarkKnockingCPU reports the CPU time of a wait of five seconds for a refused port,
 // beside a loop in C that knocks at the same pace, and how many times that it is.
 func BenchmarkKnockingCPU(b *testing.B) {
 	program(b, "stamp") // or the benchmark is skipped
-	loop := wrapper{name: "loop", argv: []string{program(b, "knock")}}
-	var ours, theirs time.Duration
+	gate, loop := gateWith("startgate", "WAIT_FOR={url}"), wrapper{name: "loop", argv: []string{program(b, "knock")}}
+	var ours, theirs []handover
 	for b.Loop() {
-		for _, w := range []struct {
-			wrapper
-			cpu *time.Duration
-		}{{gateWith("startgate", "WAIT_FOR={url}"), &ours}, {loop, &theirs}} {
-			s, err := w.handOver(b, "", false, 5*time.Second)
-			if err != nil {
-				b.Fatal(err)
-			}
-			*w.cpu += s.cpu
-		}
+		ours = append(ours, gate.fiveWaits(b, "", false)...)
+		theirs = append(theirs, loop.fiveWaits(b, "", false)...)
 	}
-	b.ReportMetric(float64(ours.Microseconds())/1e3/float64(b.N), "startgate_ms")
-	b.ReportMetric(float64(theirs.Microseconds())/1e3/float64(b.N), "loop_ms")
-	b.ReportMetric(float64(ours)/float64(theirs), "times")
+	b.ReportMetric(milliseconds(cpuOf(ours))/float64(len(ours)), "startgate_ms")
+	b.ReportMetric(milliseconds(cpuOf(theirs))/float64(len(theirs)), "loop_ms")
+	times := float64(cpuOf(ours)) / float64(cpuOf(theirs))
+	b.ReportMetric(times, "times")
 	b.ReportMetric(0, "ns/op")
+	gate.cell(b, "CPU time of a wait of 5 s, refused connections: times that of a C loop of the same pace", "%.1f", times)
 }

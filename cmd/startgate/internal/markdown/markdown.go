@@ -25,30 +25,76 @@ func Read(t testing.TB, file string) string {
 	return string(text)
 }
 
+// Updating reports whether the tables are to be written: the flag -update.
+func Updating() bool { return *update }
+
 // CheckTable fails the test when the table between <!-- name --> and <!-- /name -->
 // differs from rows, the first of which is its head. With the flag -update it writes
 // the table there instead.
 func CheckTable(t testing.TB, file, name string, rows [][]string) {
 	t.Helper()
-	begin, end := "<!-- "+name+" -->\n\n", "\n<!-- /"+name+" -->\n"
-	want := table(rows)
-	before, rest, found := strings.Cut(Read(t, file), begin)
-	got, after, closed := strings.Cut(rest, end)
+	_, got, _, err := cutTable(file, name)
+	want := Table(rows)
 	switch {
-	case !found || !closed:
-		t.Errorf("%s has no %s%s", file, begin, end)
+	case err != nil:
+		t.Error(err)
 	case got == want:
 	case !*update:
 		t.Errorf("the table of %s in %s differs from the code; -update writes it. It should be\n%s", name, file, want)
 	default:
-		if err := os.WriteFile(file, []byte(before+begin+want+end+after), 0o644); err != nil {
+		if err := WriteTable(file, name, rows); err != nil {
 			t.Fatal(err)
 		}
 	}
 }
 
-// table writes rows as a table.
-func table(rows [][]string) string {
+// WriteTable writes the table between <!-- name --> and <!-- /name -->.
+func WriteTable(file, name string, rows [][]string) error {
+	before, _, after, err := cutTable(file, name)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, []byte(before+Table(rows)+after), 0o644)
+}
+
+// ReadTable returns the rows of the table between <!-- name --> and <!-- /name -->, the
+// first of which is its head.
+func ReadTable(t testing.TB, file, name string) (rows [][]string) {
+	t.Helper()
+	_, text, _, err := cutTable(file, name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(text) {
+		cells := strings.Split(strings.TrimSuffix(line, "|\n"), "|")[1:]
+		for i := range cells {
+			cells[i] = strings.TrimSpace(cells[i])
+		}
+		rows = append(rows, cells)
+	}
+	if len(rows) < 3 {
+		t.Fatalf("the table of %s in %s is empty", name, file)
+	}
+	return slices.Delete(rows, 1, 2)
+}
+
+// cutTable returns the table between <!-- name --> and <!-- /name -->, and the text around it.
+func cutTable(file, name string) (before, table, after string, err error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return "", "", "", err
+	}
+	begin, end := "<!-- "+name+" -->\n\n", "\n<!-- /"+name+" -->\n"
+	before, rest, found := strings.Cut(string(text), begin)
+	table, after, closed := strings.Cut(rest, end)
+	if !found || !closed {
+		return "", "", "", fmt.Errorf("%s has no %s%s", file, begin, end)
+	}
+	return before + begin, table, end + after, nil
+}
+
+// Table writes rows, the first of which is the head, as a table.
+func Table(rows [][]string) string {
 	var text strings.Builder
 	for i, row := range rows {
 		for _, cell := range row {
