@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 	"github.com/startgate/startgate/wait/nearest"
 )
@@ -74,6 +75,7 @@ func unknownFlag(flag string, names []string) error {
 	case near != "":
 		return usageErrorf("unknown flag %s: did you mean %s?", flag, near)
 	}
+	flag = exec.DisplayName(flag)
 	return usageErrorf("unknown flag %s: write startgate -- %s to start a program of that name", flag, flag)
 }
 
@@ -114,7 +116,7 @@ func noOperand(verb, word string) error {
 	case notTarget == nil, strings.ContainsAny(word, ":@"):
 		return usageErrorf("%s takes no target: write %s=TARGET startgate %s", verb, envWaitFor, verb)
 	}
-	return usageErrorf("%s takes no program: remove %q", verb, word)
+	return usageErrorf("%s takes no program: remove %q", verb, exec.DisplayName(word))
 }
 
 func usageErrorf(format string, args ...any) error {

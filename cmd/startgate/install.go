@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/startgate/startgate/exec"
 )
 
 // install copies this binary to path, or into it when it is a directory, as an
@@ -24,7 +26,7 @@ func install(ctx context.Context, path string, log io.Writer) error {
 		}
 		var err error
 		if size, err = copySelf(ctx, path); err != nil {
-			err = fmt.Errorf("cannot install %s: %w", path, err)
+			err = fmt.Errorf("cannot install %s: %w", exec.DisplayName(path), err)
 		}
 		done <- err
 	}()

@@ -123,11 +123,20 @@ func (s setting) read(field reflect.StructField, into reflect.Value) error {
 	if !errors.As(err, &parse) {
 		return err
 	}
-	switch into.Interface().(type) {
-	case targets, quits, metricsTargets: // the value may hold credentials
+	if mayHoldSecret(into.Interface(), value) {
 		return errors.New(s.Name + ": " + strings.ReplaceAll(parse.Err.Error(), "\n", "\n"+s.Name+": "))
 	}
 	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+// mayHoldSecret reports whether the value of a setting may have credentials in it: that of any
+// setting may which was meant for another one.
+func mayHoldSecret(setting any, value string) bool {
+	switch setting.(type) {
+	case targets, quits, metricsTargets:
+		return true
+	}
+	return strings.ContainsAny(value, "=:@/")
 }
 
 // isQuoted reports whether text has quotation marks around it. A shell takes them away, an
