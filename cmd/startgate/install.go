@@ -17,7 +17,7 @@ import (
 // executable for everybody, and says so to log. It appears there whole or not at all.
 // When ctx ends, the copy may take another moment to be complete or removed, but not for
 // ever: a file system may not answer.
-func install(ctx context.Context, path string, log io.Writer) error {
+func install(ctx context.Context, path string, log eventLog) error {
 	var size int64
 	done := make(chan error, 1)
 	go func() {
@@ -33,7 +33,7 @@ func install(ctx context.Context, path string, log io.Writer) error {
 	select {
 	case err := <-done:
 		if err == nil {
-			fmt.Fprintf(log, "startgate: installed %s (%s, %.1f MB)\n", path, strings.Trim(version(), "()"), float64(size)/1e6)
+			log.info(eventInstalled, fmt.Sprintf("installed %s (%s, %.1f MB)", exec.DisplayName(path), strings.Trim(version(), "()"), float64(size)/1e6))
 		}
 		return err
 	case <-ctx.Done():

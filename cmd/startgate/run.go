@@ -47,7 +47,7 @@ func (g *gate) run() int {
 
 // obey returns the application's exit code, or the error that ends startgate itself.
 func (g *gate) obey() (code int, err error) {
-	g.log = newLog(g.stderr, settings{LogFormat: readLogFormat()})
+	g.log = newLog(g.stderr, readLogSettings())
 	command, err := parseArgs(g.args)
 	if err != nil {
 		if command.verb == "" && os.Getpid() == 1 { // otherwise it may be a user's, by kubectl exec
@@ -65,7 +65,7 @@ func (g *gate) obey() (code int, err error) {
 	case "--release":
 		return g.releaseOthers(), nil
 	case "--install":
-		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
+		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.log) })
 	}
 	g.checks = command.verb == "--check"
 	notes := unknownSettings()

@@ -46,6 +46,7 @@ const (
 	envQuit          = prefix + "_QUIT"
 	envQuitOn        = prefix + "_QUIT_ON"
 	envSupervise     = prefix + "_SUPERVISE"
+	envLogLevel      = prefix + "_LOG_LEVEL"
 	envLogFormat     = prefix + "_LOG_FORMAT"
 )
 

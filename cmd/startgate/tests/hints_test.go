@@ -177,7 +177,7 @@ func TestHints(t *testing.T) {
 			"Linkerd's shutdown endpoint is off", "",
 			func(t *testing.T) { answer(t, "127.0.0.1:4191", status(404, "shutdown endpoint is not enabled\n")) },
 			[]string{"WAIT_FOR=none", "QUIT=linkerd"},
-			[]string{`linkerd did not accept the shutdown request: POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\"`, "event=quit_rejected", "off since 2.16: set proxy.enableShutdownEndpoint", docs("a-job-does-not-end")},
+			[]string{"linkerd did not accept the shutdown request", `answer="POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\""`, "event=quit_rejected", "off since 2.16: set proxy.enableShutdownEndpoint", docs("a-job-does-not-end")},
 		},
 		{
 			"Dapr on the path that waits for the application", "",
