@@ -31,18 +31,21 @@ type command struct {
 	program []string
 }
 
+// nowhere says where a container's program stands.
+const nowhere = ": the image has no CMD, and the manifest no args"
+
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
 // parseArgs reads the command line. With an error it returns the verb, if there was one.
 func parseArgs(args []string) (command, error) {
 	if len(args) == 0 {
-		return command{}, usageErrorf("no program to start")
+		return command{}, usageErrorf("no program to start" + nowhere)
 	}
 	first, rest := args[0], args[1:]
 	if first == "--" {
 		if len(rest) == 0 {
-			return command{}, usageErrorf("no program to start after --")
+			return command{}, usageErrorf("no program to start after --" + nowhere)
 		}
 		return command{program: rest}, nil
 	}

@@ -173,7 +173,7 @@ var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // unknownSettings returns a warning for each variable that looks like a setting and is
-// none.
+// none: by the first word of its name, or by the others if the first is nearly right.
 func unknownSettings() (notes []hint) {
 	var known, words []string // words are the known names without their prefix
 	for _, s := range describeSettings() {
@@ -182,11 +182,14 @@ func unknownSettings() (notes []hint) {
 	}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
+		first, rest, _ := strings.Cut(name, "_")
+		rest = "_" + strings.ToUpper(rest)
+		isMeant := first == prefix || slices.Contains(words, rest) && nearest.To(strings.ToUpper(first), []string{prefix}) != ""
+		if value == "" || !isMeant || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
 			continue
 		}
 		note := name + " is not a startgate setting; ignored"
-		if near := nearest.To(strings.TrimPrefix(name, prefix), words); near != "" {
+		if near := nearest.To(rest, words); near != "" {
 			note += ": did you mean " + prefix + near + "?"
 		}
 		notes = append(notes, hint{text: note})
