@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"testing"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 )
 
@@ -59,4 +60,26 @@ func hintOfAnswer(t *testing.T, name string, last wait.Answer) hint {
 		t.Fatal(err)
 	}
 	return waitState{target: target, last: last}.hint(t.Context())
+}
+
+// Why a program was not run decides which section of README.md says more.
+func TestHintNotRun(t *testing.T) {
+	for _, test := range []struct {
+		code   int
+		cause  error
+		text   string
+		anchor string
+	}{
+		{exec.CodeCannotRun, syscall.ESTALE, "The file system does not answer: ", anchorHeld},
+		{exec.CodeNotFound, syscall.ENOTCONN, "The file system does not answer: ", anchorHeld},
+		{exec.CodeCannotRun, syscall.ETXTBSY, "Something has the file open for writing: ", anchorNotRun},
+		{exec.CodeCannotRun, syscall.EAGAIN, "", anchorNotRun},
+		{exec.CodeCannotRun, syscall.ENOENT, "The directory /none does not exist: ", anchorNotRun},
+		{exec.CodeNotFound, syscall.EACCES, "", anchorNotRun}, // it is another fault by now
+	} {
+		got := hintNotRun("/none/app", &exec.ExitError{Code: test.code, Err: test.cause})
+		if !strings.HasPrefix(got.text, test.text) || (got.text == "") != (test.text == "") || got.anchor != test.anchor {
+			t.Errorf("%d, %v: %q leads to %q, want %q and %q", test.code, test.cause, got.text, got.anchor, test.text, test.anchor)
+		}
+	}
 }
