@@ -33,7 +33,7 @@ func noFiles(t *testing.T) {
 		ended.untilLog(says)
 		ended.stopsWaiting()
 		if mode == modeQuit {
-			ended.logHas("istio never answered; if it starts later, the pod will not complete: POST http://localhost:15020/quitquitquit: too many open files")
+			ended.logHas("istio never answered; if it starts later, the pod will not complete", `answer="POST http://localhost:15020/quitquitquit: too many open files"`)
 		}
 		a.getReady(0)
 		files(t, p.pid(), 20)
