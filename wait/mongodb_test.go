@@ -159,6 +159,7 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, "\x08\x00\x00\x00\x0ba\x00\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x07\x00\x00\x00\x08a\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x08\x00\x00\x00\x08aa\x00"), Failed, "not a MongoDB answer"},
+	{"\x14" + ferretReply[1:], Failed, "not a MongoDB answer"}, // shorter than its header
 	{strings.Replace(ferretReply, helloID, "gats", 1), Failed, "not a MongoDB answer"},
 	{strings.Replace(ferretReply, opMsg, "\x01\x00\x00\x00", 1), Failed, "not a MongoDB answer"}, // OP_REPLY
 	{ferretReply[:20] + "\x01" + ferretReply[21:], Failed, "not a MongoDB answer"},               // another kind of section
