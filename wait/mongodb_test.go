@@ -163,7 +163,7 @@ var mongoReplies = []replyCase{
 	{strings.Replace(ferretReply, helloID, "gats", 1), Failed, "not a MongoDB answer"},
 	{strings.Replace(ferretReply, opMsg, "\x01\x00\x00\x00", 1), Failed, "not a MongoDB answer"}, // OP_REPLY
 	{ferretReply[:20] + "\x01" + ferretReply[21:], Failed, "not a MongoDB answer"},               // another kind of section
-	{mongoReply(0, bson(bsonField{"a", strings.Repeat("x", maxHello)})), Failed, "not a MongoDB answer"},
+	{mongoReply(0, bson(bsonField{"a", strings.Repeat("x", maxHello/2)}, bsonField{"b", strings.Repeat("x", maxHello/2)}, primary, isOK)), Failed, "not a MongoDB answer"},
 	{"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", Failed, "not a MongoDB answer"},
 	{"-ERR unknown command, with beginning\r\n", Failed, "not a MongoDB answer"},
 	{strings.Repeat(tlsRefusal, 4), Failed, "not a MongoDB answer"},

@@ -223,4 +223,7 @@ func TestReleaseImpostor(t *testing.T) {
 	r := p.release()
 	r.ends(codeFailed)
 	r.logHas("cannot release PID 1: another process has its socket")
+	if out := r.out.String(); out != "" {
+		r.Errorf("it prints %q", out)
+	}
 }
