@@ -153,6 +153,7 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, ""), Failed, "not a MongoDB answer"},
 	{mongoReply(1, "abc"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, bson(primary, isOK)+"x"), Failed, "not a MongoDB answer"},
+	{mongoReply(0, strings.TrimSuffix(bson(primary, isOK), "\x00")+"x"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\xff\xff\xff\xff"+bson(primary, isOK)[4:]), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x02a\x00\xff\xff\xff\xffabcd\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x03a\x00\x00\x00\x00\x00abcd\x00"), Failed, "not a MongoDB answer"},
