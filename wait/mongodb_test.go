@@ -61,6 +61,8 @@ func bson(fields ...bsonField) string {
 			kind, value = 0x02, append(binary.LittleEndian.AppendUint32(nil, uint32(len(v)+1)), v+"\x00"...)
 		case [12]byte: // an ObjectId
 			kind, value = 0x07, v[:]
+		case [16]byte: // a decimal128
+			kind, value = 0x13, v[:]
 		case []byte:
 			kind, value = 0x05, append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(v))), 0), v...)
 		case []bsonField:
@@ -130,6 +132,7 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, bson(primary, bsonField{"msg", "isdbgrid"}, isOK)), Ready, "it accepts writes"}, // a mongos
 	{mongoReply(0, bson(primary, bsonField{"ok", 1})), Ready, "it accepts writes"},
 	{mongoReply(0, bson(primary, bsonField{"ok", true})), Ready, "it accepts writes"},
+	{mongoReply(0, bson(bsonField{"bytes", make([]byte, 20)}, bsonField{"id", [12]byte{1}}, bsonField{"decimal", [16]byte{1}}, primary, bsonField{"ok", int64(1)})), Ready, "it accepts writes"},
 	{mongoReply(0, bson(primary, isOK)) + "more", Ready, "it accepts writes"},
 	{mongoReply(1, bson(primary, isOK)+"csum"), Ready, "it accepts writes"},
 	{mongoReply(0, helloFields(notPrimary, notSecond)), NotReady, neither},
