@@ -160,7 +160,7 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, "\xff\xff\xff\xff"+bson(primary, isOK)[4:]), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x02a\x00\xff\xff\xff\xffabcd\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x03a\x00\x00\x00\x00\x00abcd\x00"), Failed, "not a MongoDB answer"},
-	{mongoReply(0, strings.Replace(bson(bsonField{"a", nil}, primary, isOK), "\x0aa", "\x0ba", 1)), Failed, "not a MongoDB answer"}, // an unknown type
+	{mongoReply(0, strings.Replace(bson(bsonField{"a", nil}, bsonField{"", 0}, primary, isOK), "\x0aa", "\x0ba", 1)), Failed, "not a MongoDB answer"}, // an unknown type
 	{mongoReply(0, "\x08\x00\x00\x00\x0ba\x00\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x07\x00\x00\x00\x08a\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x08\x00\x00\x00\x08aa\x00"), Failed, "not a MongoDB answer"},
