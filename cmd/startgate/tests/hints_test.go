@@ -64,6 +64,16 @@ func TestHints(t *testing.T) {
 			[]string{"connection refused", `hint="Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"`, docs("connection-refused-while-waiting")},
 		},
 		{
+			"a server of this pod, behind a redirect", redirect, nil,
+			[]string{"WAIT_FOR=redis://localhost:1"},
+			[]string{"connection refused", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
+		},
+		{
+			"the same by its address", redirect, nil,
+			[]string{"WAIT_FOR=redis://127.0.0.1:1"},
+			[]string{"connection refused", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
+		},
+		{
 			"an init container before a classic sidecar, or no proxy behind the redirect", redirect, nil, nil,
 			[]string{
 				`hint="Outbound traffic is redirected to a proxy that does not listen`, "this is an init container in front of a classic sidecar",
