@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"syscall"
@@ -32,6 +33,10 @@ func TestHintOfAnAnswer(t *testing.T) {
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: untrusted}, "", anchorTLS},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: tls.RecordHeaderError{}}, "", anchorTLS},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: &net.OpError{Op: "remote error", Err: tls.AlertError(116)}}, "", anchorTLS},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: syscall.EPIPE}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: syscall.ECONNRESET}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: io.EOF}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Timeout}, "and does the mesh let this pod reach it?", anchorDropped},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Ready}, "", ""},
 	} {
 		got := hintOfAnswer(t, test.target, test.last)
