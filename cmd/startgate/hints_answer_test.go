@@ -37,6 +37,7 @@ func TestHintOfAnAnswer(t *testing.T) {
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: syscall.ECONNRESET}, "and does the mesh let this pod reach it?", anchorDropped},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: io.EOF}, "and does the mesh let this pod reach it?", anchorDropped},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Timeout}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"istio", wait.Answer{Outcome: wait.NotReady, Err: wait.StatusError(404)}, "=none, or wait for what the application needs", anchorNotInjected},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Ready}, "", ""},
 	} {
 		got := hintOfAnswer(t, test.target, test.last)
