@@ -182,9 +182,9 @@ func unknownSettings() (notes []hint) {
 	}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		first, rest, _ := strings.Cut(name, "_")
+		first, rest, ok := strings.Cut(name, "_")
 		rest = "_" + strings.ToUpper(rest)
-		isMeant := first == prefix || slices.Contains(words, rest) && nearest.To(strings.ToUpper(first), []string{prefix}) != ""
+		isMeant := first == prefix && ok || slices.Contains(words, rest) && nearest.To(strings.ToUpper(first), []string{prefix}) != ""
 		if value == "" || !isMeant || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
 			continue
 		}
