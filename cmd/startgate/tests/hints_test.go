@@ -111,7 +111,7 @@ func TestHints(t *testing.T) {
 			"configuration rejected", "",
 			func(t *testing.T) {
 				startSidecar(t, agentAddr)
-				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_rejected: 2\nlistener_manager.lds.update_success: 1\n"))
+				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_rejected: 1\nlistener_manager.lds.update_success: 1\n"))
 			},
 			nil,
 			[]string{`hint="Envoy has rejected the configuration that istiod sent`, "istioctl analyze", docs("the-sidecar-is-not-ready")},
