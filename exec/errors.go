@@ -24,7 +24,7 @@ var ErrNoSubreaper = errors.New("cannot become a subreaper: orphans are left to 
 // ExitError reports that a program could not be run.
 type ExitError struct {
 	Code int   // the exit code to use: CodeCannotRun or CodeNotFound
-	Err  error // names the program and the cause
+	Err  error // names the program (see [DisplayName]) and the cause
 
 	// MayPass is set by Find when the program may be run later all the same.
 	MayPass bool

@@ -29,7 +29,8 @@ import (
 // dynamic linker, does not exist. It is CodeCannotRun when the file exists and cannot
 // be run. MayPass is set if it is about an interpreter, of which only the kernel has the
 // last word, or if a place in which name was missing is not on the file system of the
-// root directory: what is mounted there may be filled later.
+// root directory: what is mounted there may be filled later. Its text names the program as
+// [DisplayName] does.
 func Find(name, path string) (string, error) {
 	var found string
 	mayPass := false
@@ -56,6 +57,7 @@ func search(name, path string, try func(file string) error) error {
 	}
 	var denied, broken error
 	for file := range candidates(name, path) {
+		shown := strings.TrimSuffix(file, name) + DisplayName(name)
 		err := checkFile(file)
 		isThere := err == nil
 		if isThere {
@@ -65,14 +67,14 @@ func search(name, path string, try func(file string) error) error {
 		case err == nil:
 			return nil
 		case strings.Contains(name, "/") || !passedOver(err):
-			return exitError(file, err)
+			return exitError(shown, err)
 		case errors.Is(err, syscall.EACCES):
-			denied = cmp.Or(denied, exitError(file, err))
+			denied = cmp.Or(denied, exitError(shown, err))
 		case isThere: // and its interpreter is not
-			broken = cmp.Or(broken, exitError(file, err))
+			broken = cmp.Or(broken, exitError(shown, err))
 		}
 	}
-	return cmp.Or(denied, broken, notFound("cannot run %s: not found in PATH=%s", name, path))
+	return cmp.Or(denied, broken, notFound("cannot run %s: not found in PATH=%s", DisplayName(name), path))
 }
 
 // pathMax is the length from which execvp(3) passes over a directory of PATH (PATH_MAX).
@@ -109,6 +111,8 @@ func passedOver(err error) bool {
 func checkFile(file string) error {
 	info, err := os.Stat(file)
 	switch {
+	case errors.Is(err, syscall.EACCES):
+		return &fs.PathError{Op: "stat", Path: file, Err: errClosed}
 	case err != nil:
 		return err
 	case info.IsDir():
@@ -132,21 +136,22 @@ func (e explained) Error() string { return e.text }
 func (e explained) Unwrap() error { return e.errno }
 
 var (
+	errClosed    = explained{"permission denied for a directory of this path", syscall.EACCES}
 	errDirectory = explained{"is a directory", syscall.EACCES}
 	errSpecial   = explained{"is not a regular file", syscall.EACCES}
 )
 
-// exitError returns the failure to run file as an [*ExitError].
-func exitError(file string, err error) error {
+// exitError returns the failure to run a file, by the name that is shown, as an [*ExitError].
+func exitError(shown string, err error) error {
 	err = withoutPath(err)
 	if errors.Is(err, fs.ErrNotExist) {
-		return notFound("cannot run %s: %w", file, err)
+		return notFound("cannot run %s: %w", shown, err)
 	}
 	hint := ""
 	if err == syscall.EACCES {
 		hint = "; is its mode executable (chmod +x) for this user, and its volume not mounted noexec?"
 	}
-	return cannotRun("cannot run %s: %w%s", file, err, hint)
+	return cannotRun("cannot run %s: %w%s", shown, err, hint)
 }
 
 // withoutPath returns the cause in an [*fs.PathError], for a message that names the

@@ -117,15 +117,17 @@ const (
 	speaksOthers = "it speaks another version of AMQP than 0-9-1: write " + portOnly
 )
 
-// longestStart is the longest that is read.
-var longestStart = "\x00\x09" + long(strings.Repeat("x", maxStart-4-len("\x00\x09")-3*4)) + long("") + long("")
+// longStart returns what follows class and method in a Start of this length.
+func longStart(length int) string {
+	return "\x00\x09" + long(strings.Repeat("x", length-4-len("\x00\x09")-3*4)) + long("") + long("")
+}
 
 // starts holds answers to the header of AMQP 0-9-1, and what they mean.
 var starts = []replyCase{
 	{amqpMethod(startMethod + startBody), Ready, "Connection.Start"},
 	{amqpMethod(startMethod+startBody) + "more", Ready, "Connection.Start"},
 	{amqpMethod(startMethod + "\x00\x09" + long("") + long("PLAIN") + long("en_US")), Ready, "Connection.Start"},
-	{amqpMethod(startMethod + longestStart), Ready, "Connection.Start"},
+	{amqpMethod(startMethod + longStart(maxStart)), Ready, "Connection.Start"},
 	{"AMQP\x00\x01\x00\x00", NotReady, speaksAMQP1},
 	{"AMQP\x03\x01\x00\x00", NotReady, speaksAMQP1}, // with SASL
 	{"AMQP\x02\x01\x00\x00", NotReady, speaksAMQP1}, // with TLS
@@ -138,9 +140,10 @@ var starts = []replyCase{
 	{amqpMethod(startMethod + startBody)[:7], Failed, "closed after half an answer"},
 	{amqpMethod(startMethod + startBody)[:50], Failed, "closed after half an answer"},
 	{"AMQP\x00\x00\x09\x01", Failed, "not an AMQP answer"}, // as from a server that sends everything back
-	{amqpMethod(startMethod + longestStart + "x"), Failed, "not an AMQP answer"},
+	{amqpMethod(startMethod + longStart(maxStart+1)), Failed, "not an AMQP answer"},
 	{amqpMethod(startMethod + startBody + "x"), Failed, "not an AMQP answer"},
 	{amqpMethod(startMethod + "\x00\x09" + long("") + long("PLAIN")), Failed, "not an AMQP answer"},
+	{amqpMethod(startMethod + "\x00\x09" + long("") + long("PLAIN") + "\x00\x00\x00\x02x"), Failed, "not an AMQP answer"},
 	{amqpMethod(startMethod + "\x00\x09\xff\xff\xff\xff" + long("PLAIN") + long("en_US")), Failed, "not an AMQP answer"},
 	{amqpMethod(startMethod + "\x08\x00" + startBody[2:]), Failed, "not an AMQP answer"},
 	{amqpMethod("\x00\x0a\x00\x32" + startBody), Failed, "not an AMQP answer"},

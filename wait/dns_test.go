@@ -5,6 +5,7 @@ package wait
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -22,6 +23,15 @@ func TestDNS(t *testing.T) {
 	} {
 		useNameServer(t, func(kind uint16) ([]string, bool) { return test.addrs[kind], true })
 		wantAnswer(t, "dns:///db.test.", test.outcome, test.detail)
+	}
+}
+
+// An address in hosts(5) is IPv4-mapped for Go.
+func TestDNSOfTheHostsFile(t *testing.T) {
+	answer := mustParse(t, "dns:///localhost").Prober.Probe(t.Context())
+	_, address, _ := strings.Cut(answer.Detail, "it has the address ")
+	if answer.Outcome != Ready || address != "127.0.0.1" && address != "::1" {
+		t.Errorf("%v", answer)
 	}
 }
 
@@ -77,5 +87,22 @@ func TestDNSSlow(t *testing.T) {
 	defer cancel()
 	if err := For(ctx, mustParse(t, "dns:///db.test."), Policy{Attempt: 300 * time.Millisecond}); err != nil {
 		t.Error(err)
+	}
+}
+
+// An answer that came before the end of a probe's time, and is taken after it, is too late.
+func TestDNSReadyTooLate(t *testing.T) {
+	useNameServer(t, func(kind uint16) ([]string, bool) { return map[uint16][]string{typeA: {"10.0.0.7"}}[kind], true })
+	ctx, end := withBackground(t.Context())
+	defer end()
+	lookup := lookupIn(ctx, "db.test.")
+	for i, family := range families {
+		lookup.open[i] = lookup.ask(family)
+		<-lookup.open[i].done
+	}
+	ended, cancel := context.WithCancel(ctx)
+	cancel()
+	if answer := mustParse(t, "dns:///db.test.").Prober.Probe(ended); answer.Outcome != Failed || !errors.Is(answer.Err, context.Canceled) {
+		t.Errorf("%v", answer)
 	}
 }

@@ -61,6 +61,8 @@ func bson(fields ...bsonField) string {
 			kind, value = 0x02, append(binary.LittleEndian.AppendUint32(nil, uint32(len(v)+1)), v+"\x00"...)
 		case [12]byte: // an ObjectId
 			kind, value = 0x07, v[:]
+		case [16]byte: // a decimal128
+			kind, value = 0x13, v[:]
 		case []byte:
 			kind, value = 0x05, append(append(binary.LittleEndian.AppendUint32(nil, uint32(len(v))), 0), v...)
 		case []bsonField:
@@ -130,6 +132,7 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, bson(primary, bsonField{"msg", "isdbgrid"}, isOK)), Ready, "it accepts writes"}, // a mongos
 	{mongoReply(0, bson(primary, bsonField{"ok", 1})), Ready, "it accepts writes"},
 	{mongoReply(0, bson(primary, bsonField{"ok", true})), Ready, "it accepts writes"},
+	{mongoReply(0, bson(bsonField{"bytes", make([]byte, 20)}, bsonField{"id", [12]byte{1}}, bsonField{"decimal", [16]byte{1}}, primary, bsonField{"ok", int64(1)})), Ready, "it accepts writes"},
 	{mongoReply(0, bson(primary, isOK)) + "more", Ready, "it accepts writes"},
 	{mongoReply(1, bson(primary, isOK)+"csum"), Ready, "it accepts writes"},
 	{mongoReply(0, helloFields(notPrimary, notSecond)), NotReady, neither},
@@ -153,16 +156,19 @@ var mongoReplies = []replyCase{
 	{mongoReply(0, ""), Failed, "not a MongoDB answer"},
 	{mongoReply(1, "abc"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, bson(primary, isOK)+"x"), Failed, "not a MongoDB answer"},
+	{mongoReply(0, strings.TrimSuffix(bson(primary, isOK), "\x00")+"x"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\xff\xff\xff\xff"+bson(primary, isOK)[4:]), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x02a\x00\xff\xff\xff\xffabcd\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x10\x00\x00\x00\x03a\x00\x00\x00\x00\x00abcd\x00"), Failed, "not a MongoDB answer"},
+	{mongoReply(0, strings.Replace(bson(bsonField{"a", nil}, bsonField{"", 0}, primary, isOK), "\x0aa", "\x0ba", 1)), Failed, "not a MongoDB answer"}, // an unknown type
 	{mongoReply(0, "\x08\x00\x00\x00\x0ba\x00\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x07\x00\x00\x00\x08a\x00"), Failed, "not a MongoDB answer"},
 	{mongoReply(0, "\x08\x00\x00\x00\x08aa\x00"), Failed, "not a MongoDB answer"},
+	{"\x14" + ferretReply[1:], Failed, "not a MongoDB answer"}, // shorter than its header
 	{strings.Replace(ferretReply, helloID, "gats", 1), Failed, "not a MongoDB answer"},
 	{strings.Replace(ferretReply, opMsg, "\x01\x00\x00\x00", 1), Failed, "not a MongoDB answer"}, // OP_REPLY
 	{ferretReply[:20] + "\x01" + ferretReply[21:], Failed, "not a MongoDB answer"},               // another kind of section
-	{mongoReply(0, bson(bsonField{"a", strings.Repeat("x", maxHello)})), Failed, "not a MongoDB answer"},
+	{mongoReply(0, bson(bsonField{"a", strings.Repeat("x", maxHello/2)}, bsonField{"b", strings.Repeat("x", maxHello/2)}, primary, isOK)), Failed, "not a MongoDB answer"},
 	{"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n", Failed, "not a MongoDB answer"},
 	{"-ERR unknown command, with beginning\r\n", Failed, "not a MongoDB answer"},
 	{strings.Repeat(tlsRefusal, 4), Failed, "not a MongoDB answer"},

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 	"github.com/startgate/startgate/wait/nearest"
 )
@@ -30,18 +31,21 @@ type command struct {
 	program []string
 }
 
+// nowhere says where a container's program stands.
+const nowhere = ": the image has no CMD, and the manifest no args"
+
 // usageError is a mistake on the command line.
 type usageError struct{ error }
 
 // parseArgs reads the command line. With an error it returns the verb, if there was one.
 func parseArgs(args []string) (command, error) {
 	if len(args) == 0 {
-		return command{}, usageErrorf("no program to start")
+		return command{}, usageErrorf("no program to start" + nowhere)
 	}
 	first, rest := args[0], args[1:]
 	if first == "--" {
 		if len(rest) == 0 {
-			return command{}, usageErrorf("no program to start after --")
+			return command{}, usageErrorf("no program to start after --" + nowhere)
 		}
 		return command{program: rest}, nil
 	}
@@ -74,6 +78,7 @@ func unknownFlag(flag string, names []string) error {
 	case near != "":
 		return usageErrorf("unknown flag %s: did you mean %s?", flag, near)
 	}
+	flag = exec.DisplayName(flag)
 	return usageErrorf("unknown flag %s: write startgate -- %s to start a program of that name", flag, flag)
 }
 
@@ -114,7 +119,7 @@ func noOperand(verb, word string) error {
 	case notTarget == nil, strings.ContainsAny(word, ":@"):
 		return usageErrorf("%s takes no target: write %s=TARGET startgate %s", verb, envWaitFor, verb)
 	}
-	return usageErrorf("%s takes no program: remove %q", verb, word)
+	return usageErrorf("%s takes no program: remove %q", verb, exec.DisplayName(word))
 }
 
 func usageErrorf(format string, args ...any) error {

@@ -25,6 +25,7 @@ const (
 	eventQuitNeverSeen  event = "quit_never_seen"
 	eventQuitSkipped    event = "quit_skipped"
 	eventQuitStopped    event = "quit_stopped"
+	eventInstalled      event = "installed"
 	eventWarning        event = "warning"
 	eventProbe          event = "probe"
 )
@@ -53,6 +54,7 @@ var events = []struct {
 	{eventQuitNeverSeen, "the sidecar never answered; if it starts later, it keeps the pod"},
 	{eventQuitSkipped, "the application failed, and STARTGATE_QUIT_ON=success"},
 	{eventQuitStopped, "a signal stopped the shutdown requests"},
+	{eventInstalled, "--install has copied the binary"},
 	{eventWarning, "something may be wrong, and startgate goes on"},
 	{eventProbe, "one probe, at the level debug"},
 }

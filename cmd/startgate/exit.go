@@ -88,7 +88,7 @@ func hintOf(err error) hint {
 
 // reportExit logs why startgate ends, and returns the exit code.
 func (g *gate) reportExit(err error) int {
-	if isUsage := errors.As(err, new(usageError)); isUsage && readLogFormat() != formatJSON {
+	if isUsage := errors.As(err, new(usageError)); isUsage && g.log.isText {
 		fmt.Fprintf(g.stderr, "startgate: %v\n%s", err, synopsis())
 	} else {
 		g.logExit(err)

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 )
 
@@ -26,7 +27,7 @@ func hintUnanswered(_ context.Context, s waitState) hint {
 	switch {
 	case s.last.Reach() == wait.NotRouted:
 		return hint{"There is no way to this address: see the pod's routes and the node's firewall, and whether the pod has an address of this family (IPv4, IPv6)", anchorUnanswered}
-	case s.last.Reach() == wait.NotAnswered && !s.target.Held():
+	case s.last.Reach() == wait.NotAnswered && !s.isHeld():
 		return hint{"Nobody accepts or refuses the connection: a NetworkPolicy or a firewall drops it, or no machine has the address", anchorUnanswered}
 	}
 	return hint{}
@@ -130,11 +131,19 @@ func hintDapr(_ context.Context, s waitState) hint {
 	return hint{"This path of Dapr waits for the application, which waits for it: write dapr instead", anchorNotReady}
 }
 
+const heldText = "The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log"
+
 func hintFile(_ context.Context, s waitState) hint {
-	if s.last.Outcome != wait.Refused && (s.target.Held() || isDeadFileSystem(s.last.Err)) {
-		return hint{"The file system does not answer: see what serves the volume (an NFS server, a CSI driver), and the node's log", anchorHeld}
+	if s.isHeld() || s.last.Outcome != wait.Refused && isDeadFileSystem(s.last.Err) {
+		return hint{heldText, anchorHeld}
 	}
 	isDenied := errors.Is(s.last.Err, fs.ErrPermission)
+	if text := pathHint(pathOf(s.target), s.last.Err); text != "" {
+		if strings.HasPrefix(s.target.Name, "unix://") {
+			return hint{text, anchorRefused}
+		}
+		return hint{text, anchorFile}
+	}
 	if isDenied && strings.HasPrefix(s.target.Name, "unix://") {
 		return hint{"This user may not write to the socket, or not look into its folder: see their owner and mode, and the pod's fsGroup", anchorRefused}
 	}
@@ -152,6 +161,22 @@ func hintFile(_ context.Context, s waitState) hint {
 		text = "This user may not look into its folder: see the volume's owner and mode, and the pod's fsGroup"
 	}
 	return hint{text, anchorFile}
+}
+
+// isHeld reports whether a system call for the target does not return. One that has just begun,
+// after another answer than that, is the next probe's.
+func (s waitState) isHeld() bool {
+	isSilent := s.last.Outcome == 0 || s.last.Outcome == wait.Timeout
+	return isSilent && s.target.Held()
+}
+
+// pathOf returns the path of a target that is a file, or nothing.
+func pathOf(target wait.Target) string {
+	u, err := url.Parse(target.Name)
+	if err != nil || u.Scheme != "file" && u.Scheme != "unix" {
+		return ""
+	}
+	return u.Path
 }
 
 // isDeadFileSystem reports whether err is what the kernel says of a volume whose driver has
@@ -186,7 +211,19 @@ func isElsewhere(target wait.Target) bool {
 	return u.Hostname() != "" && !isLocalhost(u.Hostname()) && (err != nil || !addr.IsLoopback())
 }
 
-// hintNotFound says what a program that cannot be found may have been meant to be.
-func hintNotFound(name string) hint {
-	return hint{notFoundHint(name), anchorNotRun}
+// hintNotRun says why a program may not have been run, whose name the user wrote so.
+func hintNotRun(name string, err *exec.ExitError) hint {
+	text := ""
+	switch {
+	case isDeadFileSystem(err):
+		return hint{heldText, anchorHeld}
+	case errors.Is(err, syscall.ETXTBSY):
+		text = "Something has the file open for writing: what copies it has to close it, and to have ended, before this container starts"
+	case err.Code == exec.CodeNotFound:
+		text = notFoundHint(name)
+	}
+	if text == "" && strings.Contains(name, "/") && name == exec.DisplayName(name) {
+		text = pathHint(name, err)
+	}
+	return hint{text, anchorNotRun}
 }

@@ -6,11 +6,13 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"strings"
 	"syscall"
 	"testing"
 
+	"github.com/startgate/startgate/exec"
 	"github.com/startgate/startgate/wait"
 )
 
@@ -31,6 +33,11 @@ func TestHintOfAnAnswer(t *testing.T) {
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: untrusted}, "", anchorTLS},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: tls.RecordHeaderError{}}, "", anchorTLS},
 		{"https://127.0.0.1:1/x", wait.Answer{Outcome: wait.Failed, Err: &net.OpError{Op: "remote error", Err: tls.AlertError(116)}}, "", anchorTLS},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: syscall.EPIPE}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: syscall.ECONNRESET}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Failed, Err: io.EOF}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Timeout}, "and does the mesh let this pod reach it?", anchorDropped},
+		{"istio", wait.Answer{Outcome: wait.NotReady, Err: wait.StatusError(404)}, "=none, or wait for what the application needs", anchorNotInjected},
 		{"redis://127.0.0.1:1", wait.Answer{Outcome: wait.Ready}, "", ""},
 	} {
 		got := hintOfAnswer(t, test.target, test.last)
@@ -59,4 +66,26 @@ func hintOfAnswer(t *testing.T, name string, last wait.Answer) hint {
 		t.Fatal(err)
 	}
 	return waitState{target: target, last: last}.hint(t.Context())
+}
+
+// Why a program was not run decides which section of README.md says more.
+func TestHintNotRun(t *testing.T) {
+	for _, test := range []struct {
+		code   int
+		cause  error
+		text   string
+		anchor string
+	}{
+		{exec.CodeCannotRun, syscall.ESTALE, "The file system does not answer: ", anchorHeld},
+		{exec.CodeNotFound, syscall.ENOTCONN, "The file system does not answer: ", anchorHeld},
+		{exec.CodeCannotRun, syscall.ETXTBSY, "Something has the file open for writing: ", anchorNotRun},
+		{exec.CodeCannotRun, syscall.EAGAIN, "", anchorNotRun},
+		{exec.CodeCannotRun, syscall.ENOENT, "The directory /none does not exist: ", anchorNotRun},
+		{exec.CodeNotFound, syscall.EACCES, "", anchorNotRun}, // it is another fault by now
+	} {
+		got := hintNotRun("/none/app", &exec.ExitError{Code: test.code, Err: test.cause})
+		if !strings.HasPrefix(got.text, test.text) || (got.text == "") != (test.text == "") || got.anchor != test.anchor {
+			t.Errorf("%d, %v: %q leads to %q, want %q and %q", test.code, test.cause, got.text, got.anchor, test.text, test.anchor)
+		}
+	}
 }

@@ -9,13 +9,15 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/startgate/startgate/exec"
 )
 
 // install copies this binary to path, or into it when it is a directory, as an
 // executable for everybody, and says so to log. It appears there whole or not at all.
 // When ctx ends, the copy may take another moment to be complete or removed, but not for
 // ever: a file system may not answer.
-func install(ctx context.Context, path string, log io.Writer) error {
+func install(ctx context.Context, path string, log eventLog) error {
 	var size int64
 	done := make(chan error, 1)
 	go func() {
@@ -24,14 +26,14 @@ func install(ctx context.Context, path string, log io.Writer) error {
 		}
 		var err error
 		if size, err = copySelf(ctx, path); err != nil {
-			err = fmt.Errorf("cannot install %s: %w", path, err)
+			err = fmt.Errorf("cannot install %s: %w", exec.DisplayName(path), err)
 		}
 		done <- err
 	}()
 	select {
 	case err := <-done:
 		if err == nil {
-			fmt.Fprintf(log, "startgate: installed %s (%s, %.1f MB)\n", path, strings.Trim(version(), "()"), float64(size)/1e6)
+			log.info(eventInstalled, fmt.Sprintf("installed %s (%s, %.1f MB)", exec.DisplayName(path), strings.Trim(version(), "()"), float64(size)/1e6))
 		}
 		return err
 	case <-ctx.Done():

@@ -2,14 +2,20 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"strings"
 )
 
 // eventLog is the log. Each line has an event, and says that it is startgate's: the
 // application writes to the same stream.
-type eventLog struct{ logger *slog.Logger }
+type eventLog struct {
+	logger *slog.Logger
+	isText bool
+}
 
 // newLog returns the log that the settings ask for. JSON has the keys that Cloud Logging
 // reads, and durations as numbers that can be compared.
@@ -20,16 +26,15 @@ func newLog(w io.Writer, s settings) eventLog {
 		options.ReplaceAttr = cloudKeys
 		handler = slog.NewJSONHandler(w, options)
 	}
-	return eventLog{slog.New(handler).With("logger", "startgate")}
+	return eventLog{slog.New(handler).With("logger", "startgate"), s.LogFormat != formatJSON}
 }
 
-// readLogFormat reads the form of the log alone. Mistakes on the command line are logged
-// before the settings are read.
-func readLogFormat() (format logFormat) {
-	if err := format.Decode(os.Getenv(envLogFormat)); err != nil {
-		return ""
-	}
-	return format
+// readLogSettings reads the settings of the log alone: mistakes on the command line are logged
+// before the others are read.
+func readLogSettings() (s settings) {
+	_ = s.LogFormat.Decode(os.Getenv(envLogFormat))
+	_ = s.LogLevel.Decode(os.Getenv(envLogLevel))
+	return s
 }
 
 func (l eventLog) debug(e event, message string, attrs ...any) {
@@ -48,7 +53,12 @@ func (l eventLog) error(e event, message string, attrs ...any) {
 	l.write(slog.LevelError, e, message, attrs)
 }
 
+// write writes a line. A message that ends in the target's answer says it once more where the
+// key has it: in text, where both are read, the key alone does.
 func (l eventLog) write(level slog.Level, e event, message string, attrs []any) {
+	if i := slices.Index(attrs, any("answer")); l.isText && i >= 0 {
+		message = strings.TrimSuffix(message, fmt.Sprint(": ", attrs[i+1]))
+	}
 	l.logger.Log(context.Background(), level, message, append([]any{"event", string(e)}, attrs...)...)
 }
 

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 	"time"
 
@@ -30,11 +29,13 @@ func (g *gate) waitUntilReleased(ctx context.Context) error {
 // releaseOthers ends the waits of this container. If it cannot, it returns the exit code: the
 // error is no reason for the end of the container, whose termination message it would be.
 func (g *gate) releaseOthers() (code int) {
-	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return release(ctx, g.stderr) })
+	err := g.signals.Do(context.Background(), func(ctx context.Context) error { return release(ctx, g.stdout) })
 	if err == nil {
 		return 0
 	}
-	fmt.Fprintln(g.stderr, "startgate: "+strings.ReplaceAll(err.Error(), "\n", "\nstartgate: "))
+	for line := range strings.Lines(err.Error()) {
+		g.log.error(exitEvent(err), strings.TrimSpace(line), append([]any{"code", exitCode(err)}, hintOf(err).attrs()...)...)
+	}
 	return exitCode(err)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net"
 	"os"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -25,5 +26,26 @@ func TestReleaseOfAWaitThatDoesNotAnswer(t *testing.T) {
 	defer cancel()
 	if err := releasePID(ctx, os.Getpid()); err == nil || err.Error() != "it does not answer" || exitCode(err) != codeFailed {
 		t.Errorf("error is %v, exit code %d", err, exitCode(err))
+	}
+}
+
+// A wait that is being released is one wait, although the kernel lists its connection too.
+func TestWaitsAreListedOnce(t *testing.T) {
+	name, err := releaseSocket()
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("unix", name+strconv.Itoa(os.Getpid()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("unix", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if pids, err := waits(); err != nil || !slices.Equal(pids, []int{os.Getpid()}) {
+		t.Errorf("waits() = %v, %v", pids, err)
 	}
 }

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// release ends the waits of this container, and says so to log.
-func release(ctx context.Context, log io.Writer) error {
+// release ends the waits of this container, and prints which.
+func release(ctx context.Context, w io.Writer) error {
 	pids, err := waits()
 	if err != nil {
 		return fmt.Errorf("cannot find what waits in this container: %w", err)
@@ -26,7 +26,7 @@ func release(ctx context.Context, log io.Writer) error {
 			errs = append(errs, fmt.Errorf("cannot release PID %d: %w", pid, err))
 			continue
 		}
-		fmt.Fprintf(log, "startgate: released PID %d\n", pid)
+		fmt.Fprintf(w, "startgate: released PID %d\n", pid)
 	}
 	if len(pids) == 0 {
 		return fmt.Errorf("no startgate in this container has been waiting for more than %v", releaseAfter)

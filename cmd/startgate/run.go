@@ -47,7 +47,7 @@ func (g *gate) run() int {
 
 // obey returns the application's exit code, or the error that ends startgate itself.
 func (g *gate) obey() (code int, err error) {
-	g.log = newLog(g.stderr, settings{LogFormat: readLogFormat()})
+	g.log = newLog(g.stderr, readLogSettings())
 	command, err := parseArgs(g.args)
 	if err != nil {
 		if command.verb == "" && os.Getpid() == 1 { // otherwise it may be a user's, by kubectl exec
@@ -65,7 +65,7 @@ func (g *gate) obey() (code int, err error) {
 	case "--release":
 		return g.releaseOthers(), nil
 	case "--install":
-		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.stderr) })
+		return 0, g.signals.Do(context.Background(), func(ctx context.Context) error { return install(ctx, command.operand, g.log) })
 	}
 	g.checks = command.verb == "--check"
 	notes := unknownSettings()
@@ -100,8 +100,8 @@ func (g *gate) current() plan { return g.plan.without(g.isSkipped, g.isAbsent) }
 
 // start waits and hands over to the program with these arguments.
 func (g *gate) start(argv []string) (code int, err error) {
-	g.program = argv[0]
-	err = g.find()
+	g.program = exec.DisplayName(argv[0])
+	err = g.find(argv[0])
 	if prepared := g.prepare(); err == nil {
 		err = prepared
 	}
@@ -109,23 +109,23 @@ func (g *gate) start(argv []string) (code int, err error) {
 		err = g.wait()
 	}
 	if err == nil {
-		code, err = g.handOver(exec.Program{Path: g.program, Args: argv, Env: g.environ})
+		code, err = g.handOver(exec.Program{Path: argv[0], Args: argv, Env: g.environ})
 	}
-	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) && exit.Code == exec.CodeNotFound {
-		err = hintedError{error: err, hint: hintNotFound(g.program)}
+	if exit := (*exec.ExitError)(nil); errors.As(err, &exit) {
+		err = hintedError{error: err, hint: hintNotRun(argv[0], exit)}
 	}
 	return code, err
 }
 
 // find looks the program up, until a signal arrives or the time is up: a file system may
 // not answer. A program that may be there after the wait is no error.
-func (g *gate) find() error {
+func (g *gate) find(name string) error {
 	var missing *exec.ExitError
 	err := g.signals.Do(context.Background(), func(ctx context.Context) error {
 		ctx, cancel := g.timed(ctx)
 		defer cancel()
 		return until(ctx, func() error {
-			_, err := exec.Find(g.program, exec.SearchPath(g.environ))
+			_, err := exec.Find(name, exec.SearchPath(g.environ))
 			if errors.As(err, &missing) && missing.MayPass {
 				return nil // or Do would return it instead of a signal that comes now
 			}
@@ -136,7 +136,7 @@ func (g *gate) find() error {
 	case errors.Is(err, context.DeadlineExceeded):
 		return hintedError{error: fmt.Errorf("cannot run %s: %w", g.program, errHeld), hint: hint{anchor: anchorHeld}}
 	case err == nil && missing != nil:
-		g.log.warn(eventWarning, missing.Error()+"; startgate looks again at the hand-over", hintNotFound(g.program).attrs()...)
+		g.log.warn(eventWarning, missing.Error()+"; startgate looks again at the hand-over", hintNotRun(name, missing).attrs()...)
 	}
 	return err
 }

@@ -46,6 +46,7 @@ const (
 	envQuit          = prefix + "_QUIT"
 	envQuitOn        = prefix + "_QUIT_ON"
 	envSupervise     = prefix + "_SUPERVISE"
+	envLogLevel      = prefix + "_LOG_LEVEL"
 	envLogFormat     = prefix + "_LOG_FORMAT"
 )
 
@@ -123,11 +124,20 @@ func (s setting) read(field reflect.StructField, into reflect.Value) error {
 	if !errors.As(err, &parse) {
 		return err
 	}
-	switch into.Interface().(type) {
-	case targets, quits, metricsTargets: // the value may hold credentials
+	if mayHoldSecret(into.Interface(), value) {
 		return errors.New(s.Name + ": " + strings.ReplaceAll(parse.Err.Error(), "\n", "\n"+s.Name+": "))
 	}
 	return fmt.Errorf("%s=%q: %w", s.Name, parse.Value, parse.Err)
+}
+
+// mayHoldSecret reports whether the value of a setting may have credentials in it: that of any
+// setting may which was meant for another one.
+func mayHoldSecret(setting any, value string) bool {
+	switch setting.(type) {
+	case targets, quits, metricsTargets:
+		return true
+	}
+	return strings.ContainsAny(value, "=:@/")
 }
 
 // isQuoted reports whether text has quotation marks around it. A shell takes them away, an
@@ -163,7 +173,7 @@ var injectedByKubelet = sync.OnceValue(func() *regexp.Regexp {
 })
 
 // unknownSettings returns a warning for each variable that looks like a setting and is
-// none.
+// none: by the first word of its name, or by the others if the first is nearly right.
 func unknownSettings() (notes []hint) {
 	var known, words []string // words are the known names without their prefix
 	for _, s := range describeSettings() {
@@ -172,11 +182,14 @@ func unknownSettings() (notes []hint) {
 	}
 	for _, entry := range os.Environ() {
 		name, value, _ := strings.Cut(entry, "=")
-		if value == "" || !strings.HasPrefix(name, prefix+"_") || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
+		first, rest, ok := strings.Cut(name, "_")
+		rest = "_" + strings.ToUpper(rest)
+		isMeant := first == prefix && ok || slices.Contains(words, rest) && nearest.To(strings.ToUpper(first), []string{prefix}) != ""
+		if value == "" || !isMeant || slices.Contains(known, name) || injectedByKubelet().MatchString(name) {
 			continue
 		}
 		note := name + " is not a startgate setting; ignored"
-		if near := nearest.To(strings.TrimPrefix(name, prefix), words); near != "" {
+		if near := nearest.To(rest, words); near != "" {
 			note += ": did you mean " + prefix + near + "?"
 		}
 		notes = append(notes, hint{text: note})

@@ -62,7 +62,7 @@ func TestProgressBeforeTheFirstAnswer(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
 		defer cancel()
 		p.logMilestones(ctx)
-		if !strings.Contains(log.String(), `msg="still waiting for slow after 1s: no answer yet"`) {
+		if !strings.Contains(log.String(), `msg="still waiting for slow after 1s" logger=startgate event=still_waiting target=slow answer="no answer yet"`) {
 			t.Errorf("the log says\n%s", log.String())
 		}
 	})
@@ -94,8 +94,23 @@ func TestProgressWritesTimesAlike(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		time.AfterFunc(61*time.Second, cancel)
 		p.logMilestones(ctx)
-		if !strings.Contains(log.String(), `after 1m: no answer"`) || !strings.Contains(log.String(), "elapsed=1m ") {
+		if !strings.Contains(log.String(), `after 1m"`) || !strings.Contains(log.String(), "elapsed=1m ") {
 			t.Errorf("the log says\n%s", log.String())
 		}
 	})
+}
+
+// A line of text once had the answer in its message, and again in its key.
+func TestAnswerStandsOnceInText(t *testing.T) {
+	for format, want := range map[logFormat]string{
+		"text":     `msg="db is not ready yet" logger=startgate event=answer_changed target=db answer="PING db: LOADING"`,
+		formatJSON: `"message":"db is not ready yet: PING db: LOADING","logger":"startgate","event":"answer_changed","target":"db","answer":"PING db: LOADING"}`,
+	} {
+		var log bytes.Buffer
+		p := &progress{gate: &gate{log: newLog(&log, settings{LogFormat: format})}, target: wait.Target{Name: "db"}}
+		p.observe(wait.Event{Answer: wait.Answer{Outcome: wait.NotReady, Detail: "PING db: LOADING"}, Changed: true})
+		if line := strings.Replace(log.String(), `,"elapsed_seconds":0`, "", 1); !strings.Contains(line, want) {
+			t.Errorf("%s: %s, want %s", format, &log, want)
+		}
+	}
 }

@@ -72,8 +72,8 @@ var (
 	logAttr = regexp.MustCompile(`(\S+?)=("(?:[^"\\]|\\.)*"|\S+)`)
 )
 
-// shown are the attributes that tell something more to who sees this for the first time. The
-// times are in front of the lines.
+// shown are the attributes that tell something more to who sees this for the first time, besides
+// the answer of what is not ready. The times are in front of the lines.
 var shown = []string{"timeout", "hint"}
 
 // attribute returns who wrote a line, startgate or the application that it became, and the
@@ -90,7 +90,10 @@ func attribute(line string) (who, what string) {
 	var attrs []string
 	for _, attr := range logAttr.FindAllStringSubmatch(parts[3], -1) {
 		key, value := attr[1], plain(attr[2])
-		if slices.Contains(shown, key) && !strings.Contains(message, value) {
+		switch {
+		case key == "answer" && !strings.Contains(parts[3], "event=ready"):
+			message += ": " + value
+		case slices.Contains(shown, key) && !strings.Contains(message, value):
 			attrs = append(attrs, key+": "+value)
 		}
 	}

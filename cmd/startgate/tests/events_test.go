@@ -46,6 +46,7 @@ var eventKeys = map[string][]string{
 	"quit_stopped":    {"target", "signal"},
 	"warning":         {},
 	"probe":           {"target", "answer", "outcome"},
+	"installed":       {},
 }
 
 // Each line of these runs is one of the listed events, with its keys, and each of the events is
@@ -120,6 +121,8 @@ func runsOfAllEvents(t *testing.T) (logs []string) {
 		p.end()
 		logs = append(logs, p.log.String())
 	}
+	installs := runToEnd(t, command([]string{"LOG_FORMAT=json"}, binary, "--install", t.TempDir()))
+	logs = append(logs, installs.log.String())
 	stopped := run([]string{missing}, "true")
 	stopped.untilLog("answer_changed")
 	stopped.send(syscall.SIGTERM)

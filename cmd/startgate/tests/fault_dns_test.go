@@ -89,7 +89,7 @@ func slowDNS(t *testing.T) {
 		enterNetwork(t)
 		listenOn(t, "127.0.0.1:7000")
 		p := startFault(t, []string{target, "ATTEMPT_TIMEOUT=300ms"}, resolver(t, delayed(2*time.Second))...)
-		p.untilLog("is not ready yet: connect tcp://db.test:7000: " + says)
+		p.untilLog("answer=\"connect tcp://db.test:7000: " + says)
 		p.runsOnce()
 	})
 	t.Run("never", func(t *testing.T) {

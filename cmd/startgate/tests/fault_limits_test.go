@@ -24,7 +24,7 @@ func noFiles(t *testing.T) {
 	need(t, "prlimit")
 	inModes(t, []string{modeReplace, modeQuit}, func(t *testing.T, mode string) {
 		a := startSidecar(t, agentAddr)
-		const says = "istio is not ready yet: GET http://localhost:15020/healthz/ready: too many open files"
+		const says = `answer="GET http://localhost:15020/healthz/ready: too many open files"`
 		p := startFault(t, []string{mode, "BACKOFF_MAX=50ms"}, prlimit("nofile=30:30")...)
 		p.untilLog("status 503")
 		files(t, p.pid(), 8) // as few as startgate itself has open: none is left for a socket
@@ -33,7 +33,7 @@ func noFiles(t *testing.T) {
 		ended.untilLog(says)
 		ended.stopsWaiting()
 		if mode == modeQuit {
-			ended.logHas("istio never answered; if it starts later, the pod will not complete: POST http://localhost:15020/quitquitquit: too many open files")
+			ended.logHas("istio never answered; if it starts later, the pod will not complete", `answer="POST http://localhost:15020/quitquitquit: too many open files"`)
 		}
 		a.getReady(0)
 		files(t, p.pid(), 20)

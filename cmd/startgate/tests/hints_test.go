@@ -5,10 +5,13 @@ package tests
 // That a stuck pod explains itself, and that no secret is printed.
 
 import (
+	"fmt"
 	"io"
 	"log"
 	"net"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -61,6 +64,16 @@ func TestHints(t *testing.T) {
 			[]string{"connection refused", `hint="Outbound traffic is redirected to a proxy that does not listen yet: write the mesh's sidecar, such as istio, before this target"`, docs("connection-refused-while-waiting")},
 		},
 		{
+			"a server of this pod, behind a redirect", redirect, nil,
+			[]string{"WAIT_FOR=redis://localhost:1"},
+			[]string{"connection refused", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
+		},
+		{
+			"the same by its address", redirect, nil,
+			[]string{"WAIT_FOR=redis://127.0.0.1:1"},
+			[]string{"connection refused", `hint="Nothing listens there: is it running, and is the port right?"`, docs("connection-refused-while-waiting")},
+		},
+		{
 			"an init container before a classic sidecar, or no proxy behind the redirect", redirect, nil, nil,
 			[]string{
 				`hint="Outbound traffic is redirected to a proxy that does not listen`, "this is an init container in front of a classic sidecar",
@@ -98,7 +111,7 @@ func TestHints(t *testing.T) {
 			"configuration rejected", "",
 			func(t *testing.T) {
 				startSidecar(t, agentAddr)
-				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_rejected: 2\nlistener_manager.lds.update_success: 1\n"))
+				answer(t, "127.0.0.1:15000", status(200, "cluster_manager.cds.update_rejected: 1\nlistener_manager.lds.update_success: 1\n"))
 			},
 			nil,
 			[]string{`hint="Envoy has rejected the configuration that istiod sent`, "istioctl analyze", docs("the-sidecar-is-not-ready")},
@@ -174,7 +187,7 @@ func TestHints(t *testing.T) {
 			"Linkerd's shutdown endpoint is off", "",
 			func(t *testing.T) { answer(t, "127.0.0.1:4191", status(404, "shutdown endpoint is not enabled\n")) },
 			[]string{"WAIT_FOR=none", "QUIT=linkerd"},
-			[]string{`linkerd did not accept the shutdown request: POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\"`, "event=quit_rejected", "off since 2.16: set proxy.enableShutdownEndpoint", docs("a-job-does-not-end")},
+			[]string{"linkerd did not accept the shutdown request", `answer="POST http://localhost:4191/shutdown: status 404: \"shutdown endpoint is not enabled\""`, "event=quit_rejected", "off since 2.16: set proxy.enableShutdownEndpoint", docs("a-job-does-not-end")},
 		},
 		{
 			"Dapr on the path that waits for the application", "",
@@ -185,6 +198,11 @@ func TestHints(t *testing.T) {
 		{
 			"a secret that is never rendered", "", nil,
 			[]string{"WAIT_FOR=file:///vault/secrets/db"},
+			[]string{`it does not exist"`, `hint="The directory /vault does not exist: is the volume mounted here, and has the container that fills it done so?"`, docs("the-file-does-not-appear")},
+		},
+		{
+			"a file that is never written", "", nil,
+			[]string{"WAIT_FOR=file:///tmp/missing"},
 			[]string{`it does not exist"`, `hint="What writes this file has not done so`, "is the volume mounted in both containers?", docs("the-file-does-not-appear")},
 		},
 		{
@@ -394,6 +412,123 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			}
 			if text := readIfThere(t, file); strings.Contains(text, secret) {
 				t.Errorf("%q: the secret is in the metrics:\n%s", secrets, text)
+			}
+		}
+	}
+}
+
+// The kernel says what is wrong with a path, and not with which part of it. The hint once was
+// that the file's writer is late, or none.
+func TestHintsOfPaths(t *testing.T) {
+	needRoot(t)
+	need(t, "setpriv")
+	t.Parallel()
+	dir, err := os.MkdirTemp("", "") // which another user may look into
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { os.RemoveAll(dir) })
+	if err := os.Chmod(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range []string{"sh file", "dir closed", "sh closed/app", "link loop loop", "link dangling none/app", "link inside closed/app"} {
+		if err := makeFile(dir, file); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Chmod(dir+"/closed", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	const fill = " does not exist: is the volume mounted here, and has the container that fills it done so?"
+	for _, test := range []struct{ path, fault, says string }{
+		{"/file/x", "not a directory", "DIR/file is not a directory"},
+		{"/file/x/y", "not a directory", "DIR/file is not a directory"},
+		{"/loop", "too many levels of symbolic links", "DIR/loop is a symbolic link that leads back to itself"},
+		{"/loop/x", "too many levels of symbolic links", "DIR/loop is a symbolic link that leads back to itself"},
+		{"/dangling", "exist|no such file or directory", "DIR/dangling is a symbolic link to none/app, which does not exist"},
+		{"/none/sub/app", "exist|no such file or directory", "The directory DIR/none" + fill},
+		{"/" + strings.Repeat("n", 300), "file name too long", "This path is too long for the kernel: it takes 255 bytes between two slashes, and 4095 in all"},
+		{"/closed/app", "permission denied", "This user may not look into DIR/closed: see its owner and mode, and the pod's fsGroup"},
+		{"/inside", "permission denied", "DIR/inside is a symbolic link to closed/app: permission denied"},
+	} {
+		for _, what := range []string{"", "file://", "unix://"} {
+			if what == "unix://" && len(test.path) > 100 {
+				continue // no address of a socket
+			}
+			t.Run(what+test.path[:min(len(test.path), 20)], func(t *testing.T) {
+				settings, program := []string{"WAIT_FOR=none"}, dir+test.path
+				if what != "" {
+					settings, program = []string{"WAIT_FOR=" + what + dir + test.path, "TIMEOUT=300ms"}, "true"
+				}
+				p := runToEnd(t, command(settings, words(asNobody, binary, "--", program)...))
+				last := p.log.String()
+				last = last[strings.LastIndex(strings.TrimSpace(last), "\n")+1:]
+				want := fmt.Sprintf("hint=%q docs=", strings.ReplaceAll(test.says, "DIR", dir))
+				if !regexp.MustCompile(test.fault).MatchString(last) || !strings.Contains(last, want) || strings.Contains(last, "chmod") {
+					p.Errorf("it does not say %q and %q, or that the file's mode is wrong", test.fault, want)
+				}
+			})
+		}
+	}
+}
+
+// Who copies the program may still have it open.
+func TestHintOfABusyProgram(t *testing.T) {
+	t.Parallel()
+	file := t.TempDir() + "/app"
+	open, err := os.OpenFile(file, os.O_CREATE|os.O_WRONLY, 0o755)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	p := runToEnd(t, command([]string{"WAIT_FOR=none"}, binary, "--", file))
+	p.ends(126)
+	p.logHas("text file busy", `hint="Something has the file open for writing`, docs("code-126-or-127"))
+}
+
+// What was meant for another place than the one where it stands is in no output either. A
+// command with an assignment in it was once shown whole, and again in its hint.
+func TestSecretsInWrongPlaces(t *testing.T) {
+	needRoot(t)
+	need(t, "unshare", "mount")
+	t.Parallel()
+	for _, test := range []struct {
+		settings []string
+		args     []string
+		says     string
+	}{
+		{nil, []string{"--", "PGPASSWORD=s3cr3t psql"}, "cannot run PGPASSWORD=***: not found"},
+		{nil, []string{"--", "PGPASSWORD='s3cr3t 2' psql"}, "To run a command of the shell"},
+		{nil, []string{"PGPASSWORD=s3cr3t", "psql"}, "cannot run PGPASSWORD=***: not found"},
+		{nil, []string{"--", "psql postgres://u:s3cr3t@db/x"}, "To start psql with arguments"},
+		{nil, []string{"--", "/bin/psql --password=s3cr3t"}, "To start /bin/psql with arguments"},
+		{nil, []string{"--", `curl -H "Authorization: Bearer s3cr3t"`}, "To run a command of the shell"},
+		{nil, []string{"--", "postgres://u:s3cr3t@db/x", "true"}, "Targets to wait for are in"},
+		{nil, []string{"--", "/etc/passwd/u:s3cr3t@db"}, "cannot run /etc/passwd/u:***: not a directory"},
+		{nil, []string{"--", "/dev/u:s3cr3t@db/x"}, "startgate looks again"},
+		{nil, []string{"--", "-ps3cr3t"}, "cannot run -p***: not found"},
+		{nil, []string{"-ps3cr3t"}, "unknown flag -p***"},
+		{nil, []string{"--password=s3cr3t"}, "unknown flag --password"},
+		{nil, []string{"--timeout=s3cr3t", "true"}, "set STARTGATE_TIMEOUT"},
+		{nil, []string{"--wait", "PGPASSWORD=s3cr3t"}, "--wait takes no program"},
+		{nil, []string{"--wait", "psql s3cr3t"}, "--wait takes no program"},
+		{nil, []string{"--check", "s3cr3t"}, "--check takes nothing but --now"},
+		{nil, []string{"--install", "redis://u:s3cr3t@db/x"}, "cannot install redis:"},
+		{nil, []string{"--", "true", "s3cr3t", "--password=s3cr3t"}, "starting true"},
+		{[]string{"SUPERVISE=true"}, []string{"--", "true", "s3cr3t"}, "true exited"},
+		{[]string{"TIMEOUT=redis://:s3cr3t@cache"}, []string{"true"}, "STARTGATE_TIMEOUT: not a duration"},
+		{[]string{"LOG_LEVEL=LEVEL=s3cr3t"}, []string{"true"}, "STARTGATE_LOG_LEVEL: write debug"},
+		{[]string{"SUPERVISE=u:s3cr3t"}, []string{"true"}, "STARTGATE_SUPERVISE: write true"},
+		{[]string{"WAIT_FOR=file:///dev/null", "TIMEOUT=1ms"}, []string{"true", "s3cr3t"}, "cannot start true"},
+		{[]string{"WAIT_FOR=file:///missing", "TIMEOUT=1ms"}, []string{"/dev/u:s3cr3t@db/x"}, "cannot start /dev/u:***: file"},
+	} {
+		for _, format := range []string{"text", "json"} {
+			settings := append([]string{"WAIT_FOR=none", "LOG_FORMAT=" + format, "LOG_LEVEL=debug"}, test.settings...)
+			script := inContainer + `"$@"; cat /dev/termination-log`
+			p := runToEnd(t, command(settings, words("unshare", "--mount", "sh", "-c", script, "sh", binary, test.args)...))
+			said := p.out.String() + p.log.String()
+			if strings.Contains(said, "s3cr3t") || !strings.Contains(said, test.says) {
+				p.Errorf("%q %q: the secret is in what it says, or not %q", test.settings, test.args, test.says)
 			}
 		}
 	}

@@ -220,7 +220,7 @@ func TestQuitPortDoesNotListen(t *testing.T) {
 			startReady(t, "127.0.0.1:9090")
 			p := startDate(t, []string{"WAIT_FOR=" + waitFor, "QUIT=cloudsql", "QUIT_TIMEOUT=1s"})
 			p.startedAt()
-			p.logHas("level=WARN", "cloudsql did not accept the shutdown request: POST http://localhost:9091/quitquitquit: connection refused", `hint="Start the Cloud SQL Auth Proxy with --quitquitquit`)
+			p.logHas("level=WARN", "cloudsql did not accept the shutdown request", `answer="POST http://localhost:9091/quitquitquit: connection refused"`, `hint="Start the Cloud SQL Auth Proxy with --quitquitquit`)
 			p.logHasNot("gone already")
 			if found := filterByREADME(t, "app", p.log.String()); found != "" {
 				t.Errorf("the README's filter takes this for the application's:\n%s", found)

@@ -23,12 +23,12 @@ func TestQuit(t *testing.T) {
 	}{
 		{"gone at once", quitAtOnce, `level=INFO msg="http://127.0.0.1:\d+ is gone" logger=startgate event=quit_accepted target=\S+ elapsed=\d`, "30s"},
 		{"drains", drains, `level=INFO msg="http://127.0.0.1:\d+ accepted the shutdown request and is still draining" logger=startgate event=quit_accepted target=\S+ elapsed=1`, "1s"},
-		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the shutdown request: POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"" logger=startgate event=quit_rejected .* docs=\S+#a-job-does-not-end`, "30s"},
-		{"405", status(405, ""), `level=WARN .*did not accept the shutdown request: .*status 405`, "30s"},
-		{"500", status(500, ""), `level=WARN .*did not accept the shutdown request: .*status 500`, "30s"},
-		{"hangs", hang, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s: .*no answer in time`, "1s"},
-		{"hangs up", hangUp, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s: .*closed without an answer" logger=startgate event=quit_unanswered .* docs=\S+#a-job-does-not-end`, "1s"},
-		{"never seen", nil, `level=WARN .*never answered; if it starts later, the pod will not complete: POST .*: connection refused" logger=startgate event=quit_never_seen .* docs=\S+#a-job-does-not-end`, "1s"},
+		{"404", status(404, "shutdown endpoint is not enabled"), `level=WARN msg="http://127.0.0.1:\d+ did not accept the shutdown request" logger=startgate event=quit_rejected .*answer="POST http://127.0.0.1:\d+: status 404: \\"shutdown endpoint is not enabled\\"" .* docs=\S+#a-job-does-not-end`, "30s"},
+		{"405", status(405, ""), `level=WARN .*did not accept the shutdown request" .* answer=.*status 405`, "30s"},
+		{"500", status(500, ""), `level=WARN .*did not accept the shutdown request" .* answer=.*status 500`, "30s"},
+		{"hangs", hang, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s" .*answer=.*no answer in time`, "1s"},
+		{"hangs up", hangUp, `level=WARN .*did not answer the shutdown request in [1-5](.\d+)?s" logger=startgate event=quit_unanswered .*: closed without an answer" .* docs=\S+#a-job-does-not-end`, "1s"},
+		{"never seen", nil, `level=WARN .*never answered; if it starts later, the pod will not complete" logger=startgate event=quit_never_seen .* answer="POST .*: connection refused" .* docs=\S+#a-job-does-not-end`, "1s"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()

@@ -122,7 +122,7 @@ func TestRedirect(t *testing.T) {
 
 	early := startDate(t, []string{"WAIT_FOR=tcp://" + hostAddr + ":6379," + redis, "TIMEOUT=20s"})
 	early.untilLog("tcp://" + hostAddr + ":6379 is ready")
-	early.untilLog(redis + " is not ready yet: PING " + redis + ": c") // closed, or connection reset
+	early.untilLog(`answer="PING ` + redis + ": c") // closed, or connection reset
 	inVain.waitsInVain()
 	for _, scheme := range []string{"postgres", "mysql", "grpc"} {
 		startDate(t, []string{"WAIT_FOR=" + scheme + "://" + hostAddr + ":6379", "TIMEOUT=200ms"}).waitsInVain()

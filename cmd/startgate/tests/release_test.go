@@ -104,7 +104,7 @@ func TestRelease(t *testing.T) {
 			name := p.untilReleasable(p.pid())
 			r := p.release()
 			r.ends(0)
-			r.logHas(fmt.Sprintf("startgate: released PID %d\n", p.pid()))
+			r.outHas(fmt.Sprintf("startgate: released PID %d\n", p.pid()))
 			p.untilOut("started")
 			p.logHas("not waiting any longer for file:///missing, tcp://127.0.0.1:1: released by startgate --release", "event=released target=file:///missing", "starting sh")
 			if conn, err := net.Dial("unix", name); err == nil {
@@ -128,7 +128,7 @@ func TestReleaseScript(t *testing.T) {
 	p.untilReleasable(p.gate)
 	other := runToEnd(t, command(nil, "unshare", "--mount", binary, "--release"))
 	other.ends(codeFailed)
-	other.logHas("startgate: no startgate in this container has been waiting for more than 1s")
+	other.logHas("event=failed code=125", "no startgate in this container has been waiting for more than 1s")
 	p.release().ends(0)
 	p.ends(0)
 	p.outHas("waited\ncode 0\n")
@@ -152,7 +152,7 @@ func TestReleasePID1(t *testing.T) {
 	}
 	nobody := p.release(asNobody...)
 	nobody.ends(codeFailed)
-	nobody.logHas("startgate: cannot release PID 1: only user 0 may release it")
+	nobody.logHas("cannot release PID 1: only user 0 may release it")
 	p.logHasNot("released")
 
 	p.release().ends(0)
@@ -222,5 +222,8 @@ func TestReleaseImpostor(t *testing.T) {
 	defer listener.Close()
 	r := p.release()
 	r.ends(codeFailed)
-	r.logHas("startgate: cannot release PID 1: another process has its socket")
+	r.logHas("cannot release PID 1: another process has its socket")
+	if out := r.out.String(); out != "" {
+		r.Errorf("it prints %q", out)
+	}
 }

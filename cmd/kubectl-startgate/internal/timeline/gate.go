@@ -43,6 +43,10 @@ func parseGate(text string) (fields map[string]string, ok bool) {
 				fields[found[1]] = value
 			}
 		}
+		// In JSON the message ends in the answer; in text only the key may have it.
+		if answer := fields["answer"]; !strings.HasSuffix(fields["msg"], answer) {
+			fields["msg"] += ": " + answer
+		}
 	case strings.Contains(text, `"logger":"startgate"`):
 		var object map[string]any
 		if json.Unmarshal([]byte(text), &object) != nil {
