@@ -47,9 +47,9 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 // again returns the command that looks at a pod again.
 func (d *diagnose) again(e *evidence.Evidence) string {
 	if d.from != "" {
-		return fmt.Sprintf("kubectl startgate diagnose --from %s %s", d.from, e.Name)
+		return fmt.Sprintf("kubectl startgate diagnose %s --from %s", cure.Quote(strings.TrimPrefix(e.Namespace+"/"+e.Name, "/")), cure.Quote(d.from))
 	}
-	return fmt.Sprintf("kubectl startgate diagnose %s -n %s", e.Name, e.Namespace)
+	return cure.Kubectl(e.Namespace, "startgate", "diagnose", e.Name)
 }
 
 func (d *diagnose) write(out report.Report, cures []cure.Cure) error {

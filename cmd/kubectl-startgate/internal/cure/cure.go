@@ -128,5 +128,5 @@ func (p *Patch) command() string {
 	if err != nil || len(body) > longest {
 		return ""
 	}
-	return fmt.Sprintf("kubectl patch %s %s -n %s --type strategic -p '%s'", strings.ToLower(p.Kind), p.Name, p.Namespace, strings.ReplaceAll(string(body), "'", `'\''`))
+	return Kubectl(p.Namespace, "patch", strings.ToLower(p.Kind), p.Name, "--type", "strategic", "-p", string(body))
 }

@@ -111,7 +111,7 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	case ok && log.Lines == 0 && !c.hasPrevious(app):
 		return []string{"a line of " + app.Name + ": its log is empty"}
 	case log.Untimed, c.untimed(app):
-		missing = append(missing, "times: the log of "+app.Name+" has none; save it with kubectl logs --timestamps")
+		missing = append(missing, "times: the log of "+app.Name+" has none; save it with "+c.kubectl("logs", c.Name, "-c", app.Name, "--timestamps"))
 	case isRotated(log, began) && restarts(app) == 0:
 		missing = append(missing, fmt.Sprintf("the start of %s's log: it begins at %s, %s after the container; the rest was rotated away", app.Name, clockOf(log.First), span(log.First.At.Sub(began.At))))
 	}
