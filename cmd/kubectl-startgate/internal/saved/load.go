@@ -26,7 +26,7 @@ type Store struct {
 	logs   map[name][]evidence.Log
 	owners map[string]evidence.Owner // by kind, namespace and name
 	gaps   []evidence.Gap
-	taken  time.Time
+	taken  map[name]time.Time
 	files  []string // logs that are known by their names; they are read when all pods are known
 }
 
@@ -35,7 +35,7 @@ type name struct{ namespace, pod string }
 
 // Load reads a folder and those in it, or a file.
 func Load(path string) (*Store, error) {
-	s := &Store{pods: map[name]*corev1.Pod{}, events: map[name][]corev1.Event{}, logs: map[name][]evidence.Log{}, owners: map[string]evidence.Owner{}}
+	s := &Store{pods: map[name]*corev1.Pod{}, events: map[name][]corev1.Event{}, logs: map[name][]evidence.Log{}, owners: map[string]evidence.Owner{}, taken: map[name]time.Time{}}
 	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || entry.Name() == warningFile {
 			return err
@@ -137,7 +137,7 @@ func (s *Store) Names() (names []string) {
 func (s *Store) Evidence(full string) *evidence.Evidence {
 	namespace, pod, _ := strings.Cut(full, "/")
 	n := name{namespace, pod}
-	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Events: s.events[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken}
+	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Events: s.events[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken[n]}
 	if e.Pod != nil {
 		e.Owner = s.owner(e.Pod)
 	}
