@@ -22,15 +22,14 @@ type row struct {
 	order               string
 	pods, restarts      int
 	kept                int
+	hurts               int // how much it suffers
 	worst               *corev1.Pod
+	worstHurts          int
 	verdict             verdict.Name
 }
 
-// hurts says how much a workload suffers.
-func (r *row) hurts() int { return r.kept*1000 + r.restarts }
-
 // addPod counts a pod that has a sidecar.
-func addPod(rows map[string]*row, pod *corev1.Pod) {
+func addPod(rows map[string]*row, pod *corev1.Pod, events []corev1.Event) {
 	containers := sidecar.Containers(pod)
 	var kinds []string
 	for _, c := range containers {
@@ -52,14 +51,20 @@ func addPod(rows map[string]*row, pod *corev1.Pod) {
 		rows[key] = r
 	}
 	r.pods++
-	n := earlyRestarts(pod, containers)
-	r.restarts += n
-	isKept := verdict.IsKept(pod)
-	if isKept {
+	found := verdict.Screen(pod, events)
+	r.restarts += found.EarlyRestarts
+	hurts := found.EarlyRestarts
+	if found.Kept {
 		r.kept++
+		hurts += 1000
 	}
-	if r.worst == nil || n > earlyRestarts(r.worst, sidecar.Containers(r.worst)) || isKept {
-		r.worst = pod
+	if found.HoldRanOut && strings.HasPrefix(r.order, "hold") {
+		r.order = "hold, ran out"
+		hurts++
+	}
+	r.hurts += hurts
+	if r.worst == nil || hurts > r.worstHurts {
+		r.worst, r.worstHurts = pod, hurts
 	}
 }
 
@@ -92,44 +97,23 @@ func tagOf(containers []sidecar.Container) string {
 	return ""
 }
 
-// earlyRestarts counts the restarts of applications before the pod was first ready, as far as its status tells: those
-// of a pod that is not ready, or whose last end came before it was ready.
-func earlyRestarts(pod *corev1.Pod, containers []sidecar.Container) (n int) {
-	var ready *corev1.PodCondition
-	for i, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			ready = &pod.Status.Conditions[i]
-		}
-	}
-	for _, c := range containers {
-		if !c.IsApp() || c.Status == nil || c.Status.RestartCount == 0 {
-			continue
-		}
-		ended := c.Status.LastTerminationState.Terminated
-		if ready == nil || ended != nil && !ended.FinishedAt.After(ready.LastTransitionTime.Time) {
-			n += int(c.Status.RestartCount)
-		}
-	}
-	return n
-}
-
 // sorted returns the rows, those that hurt most first.
 func sorted(rows map[string]*row) (list []*row) {
 	for _, r := range rows {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *row) int {
-		return cmp.Or(cmp.Compare(b.hurts(), a.hurts()), cmp.Compare(rank(a.order), rank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
+		return cmp.Or(cmp.Compare(b.hurts, a.hurts), cmp.Compare(rank(a.order), rank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
 	})
 	return list
 }
 
 // rank puts workloads that nothing protects first.
 func rank(order string) int {
-	if order == "none" {
-		return 0
+	if order == "native" || order == "hold" || strings.HasPrefix(order, "startgate") {
+		return 1
 	}
-	return 1
+	return 0
 }
 
 func printRows(out io.Writer, list []*row, logs bool) error {

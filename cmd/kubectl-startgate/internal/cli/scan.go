@@ -48,15 +48,19 @@ func (s *scanner) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	events, gap := reader.RestartEvents(ctx, namespace)
 	rows := map[string]*row{}
 	seen := 0
 	err = reader.EachPod(ctx, namespace, s.selector, func(pod *corev1.Pod) {
 		seen++
 		s.progress("%d pods", seen)
-		addPod(rows, pod)
+		addPod(rows, pod, events.Of(pod))
 	})
 	if err != nil {
 		return err
+	}
+	if gap != nil {
+		fmt.Fprintf(s.ErrOut, "without events: cannot %s\n", gap)
 	}
 	list := sorted(rows)
 	if s.logs {
@@ -86,7 +90,7 @@ func (s *scanner) decide(ctx context.Context, reader *live.Reader, list []*row) 
 	var lock sync.Mutex
 	done := 0
 	for _, r := range list {
-		if r.hurts() == 0 {
+		if r.hurts == 0 {
 			continue
 		}
 		group.Go(func() error {
