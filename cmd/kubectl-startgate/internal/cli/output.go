@@ -28,9 +28,7 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 		for _, v := range verdicts {
 			cures = append(cures, v.Cures...)
 		}
-		pod := report.New(c, verdicts)
-		pod.Again = d.again(e)
-		out.Pods = append(out.Pods, pod)
+		out.Pods = append(out.Pods, report.New(c, verdicts, d.again(e)))
 	}
 	if err := d.write(out, cures); err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
 )
@@ -124,7 +125,7 @@ func printRows(out io.Writer, list []*row, logs bool) error {
 	}
 	fmt.Fprintln(w)
 	for _, r := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d", r.namespace, r.workload, r.pods, strings.Join(r.sidecars, ","), r.order, r.restarts, r.kept)
+		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d", r.namespace, plain.Text(r.workload), r.pods, strings.Join(r.sidecars, ","), plain.Text(r.order), r.restarts, r.kept)
 		if logs {
 			fmt.Fprintf(w, "\t%s", r.verdict)
 		}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/clock"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 )
 
@@ -62,6 +63,7 @@ func (b *builder) addLog(log evidence.Log, kind *sidecar.Kind) {
 const gone = "unable to retrieve container logs for "
 
 func (r *reader) read(line evidence.Line) {
+	line.Text = plain.WithoutEscapes(line.Text)
 	r.isGone = r.isGone || strings.HasPrefix(line.Text, gone)
 	if line.Text == "" || r.isGone {
 		return
