@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/spf13/cobra"
@@ -53,7 +54,7 @@ func (s *scanner) run(ctx context.Context) error {
 	seen := 0
 	err = reader.EachPod(ctx, namespace, s.selector, func(pod *corev1.Pod) {
 		seen++
-		s.progress("%d pods", seen)
+		s.progress("pods: %d", seen)
 		addPod(rows, pod, events.Of(pod))
 	})
 	if err != nil {
@@ -89,16 +90,14 @@ func (s *scanner) decide(ctx context.Context, reader *live.Reader, list []*row) 
 	group.SetLimit(max(s.parallel, 1))
 	var lock sync.Mutex
 	done := 0
+	list = slices.DeleteFunc(slices.Clone(list), func(r *row) bool { return r.hurts == 0 })
 	for _, r := range list {
-		if r.hurts == 0 {
-			continue
-		}
 		group.Go(func() error {
 			r.verdict = verdict.Decide(verdict.NewCase(reader.Evidence(ctx, r.worst), s.limits.At))[0].Name
 			lock.Lock()
 			defer lock.Unlock()
 			done++
-			s.progress("%d logs", done)
+			s.progress("logs: %d of %d", done, len(list))
 			return ctx.Err()
 		})
 	}
