@@ -1,6 +1,8 @@
 package clock
 
 import (
+	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -76,16 +78,40 @@ func (c *Clock) inline(line evidence.Line, place int) Time {
 			found[i].at = found[i].at.Add(-c.offset)
 		}
 	}
-	own := found[0]
-	for _, s := range found[1:] {
-		if s.begin < place && s.at.Before(own.at) {
-			own = s // the line quotes something older
+	own, ok := ownOf(found, line)
+	if !ok {
+		return Time{}
+	}
+	for _, s := range found {
+		if s.begin < place && s.at.Before(own.at) && !strings.Contains(line.Text[s.begin:place], `"`) {
+			own = s // the line quotes something older, and not in another field
 		}
 	}
 	if !line.At.IsZero() && own.at.Sub(line.At) > late {
 		return Time{} // nothing is logged before it happens: the program's clock is wrong
 	}
 	return Time{own.at, c.finer(own, line.At)}
+}
+
+// ownOf returns the time of the line itself: the first, or in JSON, whose fields have no order, that of a field which
+// is called so. Of several, it is the one nearest to the runtime's. A field with another name has it only if the
+// runtime says so too.
+func ownOf(found []stamp, line evidence.Line) (own stamp, ok bool) {
+	if !strings.HasPrefix(line.Text, "{") {
+		return found[0], true
+	}
+	distance := func(s stamp) time.Duration {
+		if line.At.IsZero() {
+			return 0
+		}
+		return s.at.Sub(line.At).Abs()
+	}
+	isNamed := func(s stamp) bool { return timeField.MatchString(line.Text[:s.begin]) }
+	if named := slices.DeleteFunc(slices.Clone(found), func(s stamp) bool { return !isNamed(s) }); len(named) > 0 {
+		found = named
+	}
+	own = slices.MinFunc(found, func(a, b stamp) int { return cmp.Compare(distance(a), distance(b)) })
+	return own, isNamed(own) || distance(own) < late
 }
 
 // finer returns how exactly a time in a line is known: it happened before the runtime got the line.

@@ -39,6 +39,10 @@ func TestForms(t *testing.T) {
 		{"told late", "10:59:00", "2026-11-22T10:41:15Z error", "10:41:15", time.Second},
 		{"a clock that is ahead", "10:41:15", "2026-11-22T19:03:15Z error", "10:41:15", time.Nanosecond},
 		{"a quoted time", "10:50:00", "2026-11-22T10:50:00Z status: since 2026-11-22T10:41:15Z: connection refused", "10:41:15", time.Second},
+		{"a time of another field", "10:50:00", `time=2026-11-22T10:50:00Z token_from="2026-11-22T10:41:15Z" msg="connection refused"`, "10:50:00", time.Second},
+		{"nested JSON", "10:41:15.5", `{"build":{"date":"2026-10-01T08:00:00Z"},"expires":"2026-11-22T22:00:00Z","@timestamp":"2026-11-22T10:41:15.4Z","message":"connection refused"}`, "10:41:15.4", 100 * time.Millisecond},
+		{"JSON whose error comes first", "10:41:15.5", `{"msg":"connection refused","retry":{"time":"2026-11-22T10:41:10Z"},"time":"2026-11-22T10:41:15.4Z"}`, "10:41:15.4", 100 * time.Millisecond},
+		{"JSON without a time of its own", "10:41:15.5", `{"certificate":{"from":"2026-10-01T08:00:00Z"},"msg":"connection refused"}`, "10:41:15.5", time.Nanosecond},
 		{"a time to come", "10:50:00", "2026-11-22T10:50:00Z again at 2026-11-22T11:00:00Z: connection refused", "10:50:00", time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
