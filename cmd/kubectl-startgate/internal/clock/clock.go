@@ -11,8 +11,10 @@ import (
 
 // Clock gives the lines of one log their times. Its zero value is ready to use.
 type Clock struct {
+	Began   time.Time     // of the program, if known: it writes its first line soon after
 	offset  time.Duration // of the log's zone, for times that do not name one
 	learned bool
+	lost    bool // nothing tells the zone
 	last    Time // of the last line with a time
 	passed  evidence.Line
 }
@@ -74,7 +76,9 @@ func (c *Clock) inline(line evidence.Line, place int) Time {
 	}
 	for i := range found {
 		if !found[i].zoned {
-			c.learn(found[i].at, line.At)
+			if c.learn(found[i].at, line.At); c.lost {
+				return Time{}
+			}
 			found[i].at = found[i].at.Add(-c.offset)
 		}
 	}
@@ -122,16 +126,30 @@ func (c *Clock) finer(own stamp, got time.Time) time.Duration {
 	return own.resolution
 }
 
-// learn finds out the zone of a log by the first line that the runtime got at once.
+// slow is how long a program may take to its first line.
+const slow = 2 * time.Minute
+
+// learn finds out the zone of a log by the first line that the runtime got at once. If the runtime's times were not
+// saved, it is the first line of all, which follows the program's start.
 func (c *Clock) learn(inline, got time.Time) {
-	if c.learned || got.IsZero() {
-		return
+	switch {
+	case c.learned || c.lost:
+	case !got.IsZero():
+		zone, rest := zoneOf(inline.Sub(got))
+		if rest.Abs() < late && zone.Abs() <= 14*time.Hour {
+			c.offset, c.learned = zone, true
+		}
+	default:
+		zone, rest := zoneOf(inline.Sub(c.Began))
+		c.learned = !c.Began.IsZero() && rest > -time.Second && rest < slow && zone.Abs() <= 14*time.Hour
+		c.offset, c.lost = zone, !c.learned
 	}
-	diff := inline.Sub(got)
-	zone := diff.Round(15 * time.Minute)
-	if rest := diff - zone; rest.Abs() < late && zone.Abs() <= 14*time.Hour {
-		c.offset, c.learned = zone, true
-	}
+}
+
+// zoneOf splits the difference of two clocks into that of their zones and the rest.
+func zoneOf(diff time.Duration) (zone, rest time.Duration) {
+	zone = diff.Round(15 * time.Minute)
+	return zone, diff - zone
 }
 
 // IsContinuation reports whether a line belongs to the one before it, as in a stack trace.

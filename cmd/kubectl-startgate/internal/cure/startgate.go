@@ -68,7 +68,7 @@ func Quit(w Workload, container, sidecar string) Cure {
 
 // by returns the command that prints the patch.
 func (g Gate) by(w Workload, container string) string {
-	if w.IsFixed() {
+	if w.IsFixed() || w.isForeign() {
 		return ""
 	}
 	args := []string{"startgate", "patch", strings.ToLower(w.Kind) + "/" + w.Name, "-c", container, "--image", "IMAGE"}
