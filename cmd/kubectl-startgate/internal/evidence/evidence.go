@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Evidence is what is known of one pod.
@@ -68,4 +69,9 @@ func (e *Evidence) HasEvents() bool {
 		}
 	}
 	return true
+}
+
+// IsOf reports whether an event is about the pod with this UID, and not about one before it with the same name.
+func IsOf(event corev1.Event, uid types.UID) bool {
+	return event.InvolvedObject.UID == "" || uid == "" || event.InvolvedObject.UID == uid
 }

@@ -54,7 +54,7 @@ func (r *Reader) isWanted(status corev1.ContainerStatus) bool {
 // events reads the events of a pod.
 func (r *Reader) events(ctx context.Context, e *evidence.Evidence) {
 	err := r.eachEvent(ctx, e.Namespace, fields.Set{"involvedObject.name": e.Name}, func(event corev1.Event) {
-		if isOf(event, e.Pod) {
+		if evidence.IsOf(event, e.Pod.UID) {
 			e.Events = append(e.Events, event)
 		}
 	})
@@ -106,16 +106,11 @@ func (r *Reader) RestartEvents(ctx context.Context, namespace string) (RestartEv
 // Of returns those of one pod.
 func (e RestartEvents) Of(pod *corev1.Pod) (found []corev1.Event) {
 	for _, event := range e[pod.Namespace+"/"+pod.Name] {
-		if isOf(event, pod) {
+		if evidence.IsOf(event, pod.UID) {
 			found = append(found, event)
 		}
 	}
 	return found
-}
-
-// isOf reports whether an event is about this pod, and not about one before it with the same name.
-func isOf(event corev1.Event, pod *corev1.Pod) bool {
-	return event.InvolvedObject.UID == "" || event.InvolvedObject.UID == pod.UID
 }
 
 // logs reads the log of a container's current run, and of the one before.

@@ -4,6 +4,7 @@ package saved
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
 )
@@ -137,11 +139,30 @@ func (s *Store) Names() (names []string) {
 func (s *Store) Evidence(full string) *evidence.Evidence {
 	namespace, pod, _ := strings.Cut(full, "/")
 	n := name{namespace, pod}
-	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Events: s.events[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken[n]}
+	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken[n]}
+	uid := lastUID(s.events[n])
 	if e.Pod != nil {
+		uid = e.Pod.UID
 		e.Owner = s.owner(e.Pod)
 	}
+	for _, event := range s.events[n] {
+		if evidence.IsOf(event, uid) {
+			e.Events = append(e.Events, event)
+		}
+	}
 	return e
+}
+
+// lastUID returns the UID of the last of the pods with one name that there were.
+func lastUID(events []corev1.Event) (uid types.UID) {
+	var last time.Time
+	for _, event := range events {
+		at := cmp.Or(event.LastTimestamp.Time, event.EventTime.Time, event.FirstTimestamp.Time)
+		if !at.Before(last) {
+			uid, last = event.InvolvedObject.UID, at
+		}
+	}
+	return uid
 }
 
 // owner follows the owners of a pod as far as they were saved.
