@@ -2,6 +2,7 @@ package cli
 
 import (
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -97,7 +98,27 @@ func faultOfNamespace(ok bool) string {
 func TestQuoted(t *testing.T) {
 	args := []string{"logs", "x; echo it's", "-c", "$(id)"}
 	want := []string{"kubectl", "logs", args[1], "-n", "a b", "-c", "$(id)"}
-	if got := words(t, cure.Kubectl("a b", args...)); !slices.Equal(got, want) {
+	if got := words(t, cure.Scope{Namespace: "a b"}.Kubectl(args...)); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// TestCommandsContext: who has named a context gets commands for it.
+func TestCommandsContext(t *testing.T) {
+	server := newAPIServer(t, "language-go", deployment)
+	config := filepath.Join(t.TempDir(), "config")
+	write(t, config, "clusters: [{name: c, cluster: {server: '"+server.URL+"'}}]\ncontexts: [{name: blue, context: {cluster: c}}]\n")
+	out, errOut, _ := run(t, "diagnose", "deploy/web", "-n", "shop", "--kubeconfig", config, "--context", "blue")
+	commands := 0
+	for line := range strings.Lines(out) {
+		if strings.HasPrefix(line, "     kubectl ") {
+			commands++
+			if !strings.Contains(line, " -n shop --context blue ") {
+				t.Error(line)
+			}
+		}
+	}
+	if commands != 3 {
+		t.Errorf("%d commands\n%s%s", commands, out, errOut)
 	}
 }

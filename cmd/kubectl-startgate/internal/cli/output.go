@@ -47,7 +47,7 @@ func (d *diagnose) again(e *evidence.Evidence) string {
 	if d.from != "" {
 		return fmt.Sprintf("kubectl startgate diagnose %s --from %s", cure.Quote(strings.TrimPrefix(e.Namespace+"/"+e.Name, "/")), cure.Quote(d.from))
 	}
-	return cure.Kubectl(e.Namespace, "startgate", "diagnose", e.Name)
+	return cure.Scope{Namespace: e.Namespace, Context: e.Context}.Kubectl("startgate", "diagnose", e.Name)
 }
 
 func (d *diagnose) write(out report.Report, cures []cure.Cure) error {

@@ -33,7 +33,8 @@ func Note(title, text string) Cure { return Cure{Title: title, Text: text} }
 
 // Workload is what is patched.
 type Workload struct {
-	APIVersion, Kind, Namespace, Name string
+	Scope
+	APIVersion, Kind, Name string
 }
 
 // Patch is a strategic merge patch.
@@ -50,8 +51,8 @@ var apiVersions = map[string]string{
 }
 
 // NewWorkload returns a workload of a known kind.
-func NewWorkload(kind, namespace, name string) Workload {
-	return Workload{apiVersions[kind], kind, namespace, name}
+func NewWorkload(scope Scope, kind, name string) Workload {
+	return Workload{scope, apiVersions[kind], kind, name}
 }
 
 // IsFixed reports whether the workload's pods cannot be changed: it must be made anew.
@@ -136,5 +137,5 @@ func (p *Patch) command() string {
 	if err != nil || len(body) > longest {
 		return ""
 	}
-	return Kubectl(p.Namespace, "patch", strings.ToLower(p.Kind), p.Name, "--type", "strategic", "-p", string(body))
+	return p.Kubectl("patch", strings.ToLower(p.Kind), p.Name, "--type", "strategic", "-p", string(body))
 }

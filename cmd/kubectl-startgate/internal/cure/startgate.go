@@ -78,7 +78,7 @@ func (g Gate) by(w Workload, container string) string {
 	if g.Quit != "" {
 		args = append(args, "--quit", g.Quit)
 	}
-	return Kubectl(w.Namespace, args...)
+	return w.Kubectl(args...)
 }
 
 func (g Gate) env() (env []object) {

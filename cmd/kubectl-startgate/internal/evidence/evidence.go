@@ -14,6 +14,7 @@ import (
 // Evidence is what is known of one pod.
 type Evidence struct {
 	Namespace, Name string
+	Context         string      // that of the kubeconfig, if a user has named one
 	Pod             *corev1.Pod // nil if the pod is gone and only its logs and events are left
 	Owner           Owner       // zero if it has none, or none could be read
 	Events          []corev1.Event

@@ -13,13 +13,15 @@ import (
 // workload returns what a user would patch.
 func (c *Case) workload() cure.Workload {
 	if c.Owner.Name != "" {
-		return cure.NewWorkload(c.Owner.Kind, c.Namespace, c.Owner.Name)
+		return cure.NewWorkload(c.scope(), c.Owner.Kind, c.Owner.Name)
 	}
-	return cure.NewWorkload("Pod", c.Namespace, c.Name)
+	return cure.NewWorkload(c.scope(), "Pod", c.Name)
 }
 
-// kubectl returns a command of the pod's namespace.
-func (c *Case) kubectl(args ...string) string { return cure.Kubectl(c.Namespace, args...) }
+func (c *Case) scope() cure.Scope { return cure.Scope{Namespace: c.Namespace, Context: c.Context} }
+
+// kubectl returns a command about the pod.
+func (c *Case) kubectl(args ...string) string { return c.scope().Kubectl(args...) }
 
 // appSpec returns a container as the workload has it, without what webhooks have added.
 func (c *Case) appSpec(app sidecar.Container) *corev1.Container {
