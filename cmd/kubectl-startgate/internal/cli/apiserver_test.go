@@ -20,7 +20,7 @@ import (
 type apiServer struct {
 	*httptest.Server
 	objects map[string]map[string]any // by kind and name
-	logs    map[string]string         // by container, with /previous
+	logs    map[string]string         // by container, with /previous, or by pod and such a container
 	allowed []string                  // resources that may be read; all if empty
 	mu      sync.Mutex
 	asked   []string
@@ -85,7 +85,7 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(s.allowed) > 0 && !slices.Contains(s.allowed, resource):
 		status(w, http.StatusForbidden, "Forbidden", fmt.Sprintf("%s is forbidden: User \"dev\" cannot read it", resource))
 	case resource == "pods/log":
-		s.log(w, r)
+		s.log(w, r, parts[1])
 	case len(parts) == 1:
 		s.list(w, r, resource)
 	case s.objects[resource+"/"+parts[1]] == nil:
@@ -95,12 +95,15 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *apiServer) log(w http.ResponseWriter, r *http.Request) {
+func (s *apiServer) log(w http.ResponseWriter, r *http.Request, pod string) {
 	container := r.URL.Query().Get("container")
 	if r.URL.Query().Get("previous") == "true" {
 		container += "/previous"
 	}
-	text, ok := s.logs[container]
+	text, ok := s.logs[pod+"/"+container]
+	if !ok {
+		text, ok = s.logs[container]
+	}
 	if !ok && strings.HasSuffix(container, "/previous") {
 		status(w, http.StatusBadRequest, "BadRequest", "previous terminated container not found")
 		return
