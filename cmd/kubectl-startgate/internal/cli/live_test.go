@@ -201,6 +201,10 @@ func TestScan(t *testing.T) {
 	}
 	out, errOut, _ = run(t, "scan", "-A", "--logs", "--server", server.URL)
 	golden(t, "scan-logs.golden", out+errOut)
+	for _, output := range []string{"json", "yaml"} {
+		out, errOut, _ = run(t, "scan", "-A", "--logs", "-o", output, "--server", server.URL)
+		golden(t, "scan-"+output+".golden", out+errOut)
+	}
 	server.allowed = []string{"events"}
 	if _, errOut, code := run(t, "scan", "-A", "--server", server.URL); code != CodeFailed || errOut != "kubectl startgate: cannot list pods in all namespaces: forbidden\n" {
 		t.Errorf("code %d, %q", code, errOut)
@@ -232,6 +236,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"diagnose", "--from", dir, "-o", "xml"}, "-o xml is unknown: write one of text, json, yaml, markdown, patch, kustomize"},
 		{[]string{"diagnose", "--from", dir, "-o", "patch", "--cure", "hope"}, `no cure "hope": there are hold, native, startgate`},
 		{[]string{"diagnose", "--from", dir, "--at", "noon"}, "--at noon is no time: write it as 2026-11-22T10:42:00Z"},
+		{[]string{"scan", "-o", "xml"}, "-o xml is unknown: write one of text, json, yaml"},
 		{[]string{"patch", "web"}, `"web" names no workload: write it as deploy/NAME`},
 	} {
 		_, errOut, code := run(t, test.args...)

@@ -52,18 +52,8 @@ func (d *diagnose) again(e *evidence.Evidence) string {
 
 func (d *diagnose) write(out report.Report, cures []cure.Cure) error {
 	switch d.output {
-	case "json":
-		encoder := json.NewEncoder(d.Out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(out)
-	case "yaml":
-		text, err := yaml.Marshal(out)
-		if err != nil {
-			return err
-		}
-		_, err = d.Out.Write(text)
-		return err
+	case "json", "yaml":
+		return encode(d.Out, out, d.output)
 	case "patch", "kustomize":
 		return d.writePatch(cures)
 	}
@@ -78,6 +68,22 @@ func (d *diagnose) write(out report.Report, cures []cure.Cure) error {
 		}
 	}
 	return nil
+}
+
+// encode writes a value as JSON or YAML.
+func encode(w io.Writer, value any, output string) error {
+	if output == "json" {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // writePatch writes one patch: that of --cure, or the first.

@@ -2,31 +2,24 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/report"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
 )
 
 // row is a workload.
 type row struct {
-	namespace, workload string
-	sidecars            []string
-	order               string
-	pods, restarts      int
-	kept                int
-	hurts               int // how much it suffers
-	worst               *corev1.Pod
-	worstHurts          int
-	verdict             verdict.Name
+	report.Workload
+	hurts      int // how much it suffers
+	worst      *corev1.Pod
+	worstHurts int
 }
 
 // addPod counts a pod that has a sidecar.
@@ -48,19 +41,19 @@ func addPod(rows map[string]*row, pod *corev1.Pod, events []corev1.Event) {
 	key := pod.Namespace + "/" + workload
 	r := rows[key]
 	if r == nil {
-		r = &row{namespace: pod.Namespace, workload: workload, sidecars: kinds, order: orderOf(containers)}
+		r = &row{Workload: report.Workload{Namespace: pod.Namespace, Workload: plain.Text(workload), Sidecars: kinds, OrderedBy: plain.Text(orderOf(containers))}}
 		rows[key] = r
 	}
-	r.pods++
+	r.Pods++
 	found := verdict.Screen(pod, events)
-	r.restarts += found.EarlyRestarts
+	r.EarlyRestarts += found.EarlyRestarts
 	hurts := found.EarlyRestarts
 	if found.Kept {
-		r.kept++
+		r.KeptJobs++
 		hurts += 1000
 	}
-	if found.HoldRanOut && strings.HasPrefix(r.order, "hold") {
-		r.order = "hold, ran out"
+	if found.HoldRanOut && strings.HasPrefix(r.OrderedBy, "hold") {
+		r.OrderedBy = "hold, ran out"
 		hurts++
 	}
 	r.hurts += hurts
@@ -104,7 +97,7 @@ func sorted(rows map[string]*row) (list []*row) {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *row) int {
-		return cmp.Or(cmp.Compare(b.hurts, a.hurts), cmp.Compare(rank(a.order), rank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
+		return cmp.Or(cmp.Compare(b.hurts, a.hurts), cmp.Compare(rank(a.OrderedBy), rank(b.OrderedBy)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Workload.Workload, b.Workload.Workload))
 	})
 	return list
 }
@@ -115,21 +108,4 @@ func rank(order string) int {
 		return 1
 	}
 	return 0
-}
-
-func printRows(out io.Writer, list []*row, logs bool) error {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprint(w, "NAMESPACE\tWORKLOAD\tPODS\tSIDECAR\tORDERED BY\tEARLY RESTARTS\tKEPT JOBS")
-	if logs {
-		fmt.Fprint(w, "\tVERDICT")
-	}
-	fmt.Fprintln(w)
-	for _, r := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d", r.namespace, plain.Text(r.workload), r.pods, strings.Join(r.sidecars, ","), plain.Text(r.order), r.restarts, r.kept)
-		if logs {
-			fmt.Fprintf(w, "\t%s", r.verdict)
-		}
-		fmt.Fprintln(w)
-	}
-	return w.Flush()
 }
