@@ -128,9 +128,9 @@ func findEpoch(line string) []stamp {
 		return nil
 	}
 	if len(whole) == 13 {
-		return []stamp{{at: time.UnixMilli(n).UTC(), resolution: time.Millisecond, zoned: true, begin: place[0]}}
+		return []stamp{{at: time.UnixMilli(n).UTC(), resolution: time.Millisecond, zoned: true, begin: place[2]}}
 	}
 	seconds, _ := strconv.ParseFloat("0."+part+"0", 64)
 	at := time.Unix(n, int64(seconds*1e9)).UTC()
-	return []stamp{{at: at, resolution: resolutionOf(len(part)), zoned: true, begin: place[0]}}
+	return []stamp{{at: at, resolution: resolutionOf(len(part)), zoned: true, begin: place[2]}}
 }
