@@ -7,10 +7,12 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 
+	"k8s.io/apimachinery/pkg/fields"
 	"sigs.k8s.io/yaml"
 )
 
@@ -18,7 +20,7 @@ import (
 type apiServer struct {
 	*httptest.Server
 	objects map[string]map[string]any // by kind and name
-	logs    map[string]string         // by container, with /previous
+	logs    map[string]string         // by container, with /previous, or by pod and such a container
 	allowed []string                  // resources that may be read; all if empty
 	mu      sync.Mutex
 	asked   []string
@@ -83,9 +85,9 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(s.allowed) > 0 && !slices.Contains(s.allowed, resource):
 		status(w, http.StatusForbidden, "Forbidden", fmt.Sprintf("%s is forbidden: User \"dev\" cannot read it", resource))
 	case resource == "pods/log":
-		s.log(w, r)
+		s.log(w, r, parts[1])
 	case len(parts) == 1:
-		s.list(w, resource)
+		s.list(w, r, resource)
 	case s.objects[resource+"/"+parts[1]] == nil:
 		status(w, http.StatusNotFound, "NotFound", resource+" \""+parts[1]+"\" not found")
 	default:
@@ -93,12 +95,15 @@ func (s *apiServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *apiServer) log(w http.ResponseWriter, r *http.Request) {
+func (s *apiServer) log(w http.ResponseWriter, r *http.Request, pod string) {
 	container := r.URL.Query().Get("container")
 	if r.URL.Query().Get("previous") == "true" {
 		container += "/previous"
 	}
-	text, ok := s.logs[container]
+	text, ok := s.logs[pod+"/"+container]
+	if !ok {
+		text, ok = s.logs[container]
+	}
 	if !ok && strings.HasSuffix(container, "/previous") {
 		status(w, http.StatusBadRequest, "BadRequest", "previous terminated container not found")
 		return
@@ -106,7 +111,12 @@ func (s *apiServer) log(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprint(w, text)
 }
 
-func (s *apiServer) list(w http.ResponseWriter, resource string) {
+func (s *apiServer) list(w http.ResponseWriter, r *http.Request, resource string) {
+	selector, err := fields.ParseSelector(r.URL.Query().Get("fieldSelector"))
+	if err != nil {
+		status(w, http.StatusBadRequest, "BadRequest", err.Error())
+		return
+	}
 	kind := map[string]string{"pods": "PodList", "events": "EventList", "jobs": "JobList"}[resource]
 	list := map[string]any{"kind": kind, "apiVersion": "v1", "metadata": map[string]any{}}
 	items := []any{}
@@ -116,12 +126,28 @@ func (s *apiServer) list(w http.ResponseWriter, resource string) {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		if strings.HasPrefix(name, resource+"/") {
+		if strings.HasPrefix(name, resource+"/") && selector.Matches(fieldsOf(s.objects[name])) {
 			items = append(items, s.objects[name])
 		}
 	}
-	list["items"] = items
+	begin, _ := strconv.Atoi(r.URL.Query().Get("continue"))
+	if limit, _ := strconv.Atoi(r.URL.Query().Get("limit")); limit > 0 && begin+limit < len(items) {
+		items = items[:begin+limit]
+		list["metadata"] = map[string]any{"continue": strconv.Itoa(begin + limit)}
+	}
+	list["items"] = items[begin:]
 	answer(w, http.StatusOK, list)
+}
+
+// fieldsOf returns the fields by which events are selected.
+func fieldsOf(object map[string]any) fields.Set {
+	set := fields.Set{"reason": fmt.Sprint(object["reason"])}
+	if involved, ok := object["involvedObject"].(map[string]any); ok {
+		for key, value := range involved {
+			set["involvedObject."+key] = fmt.Sprint(value)
+		}
+	}
+	return set
 }
 
 func status(w http.ResponseWriter, code int, reason, message string) {

@@ -30,7 +30,7 @@ func newDiagnose(o *options) *cobra.Command {
 		Short: "Say what is the matter with a pod, why, and what to change",
 		Example: `  kubectl startgate diagnose web-7d4b9c-x2x7k -n shop
   kubectl startgate diagnose deploy/web -n shop
-  kubectl startgate diagnose deploy/web -o patch --cure hold | kubectl patch deploy web --patch-file /dev/stdin
+  kubectl startgate diagnose deploy/web -n shop -o patch --cure hold | kubectl patch deploy web -n shop --patch-file /dev/stdin
   kubectl startgate diagnose web-7d4b9c-x2x7k --save incident
   kubectl startgate diagnose --from incident`,
 		Args: cobra.MaximumNArgs(1),

@@ -77,6 +77,7 @@ func (d *diagnose) fromCluster(ctx context.Context, args []string) ([]*evidence.
 	var all []*evidence.Evidence
 	for _, pod := range pods {
 		e := reader.Evidence(ctx, pod)
+		e.Context = *d.config.Context
 		e.Gaps = append(slices.Clone(gaps), e.Gaps...)
 		e.Gaps = slices.CompactFunc(e.Gaps, func(a, b evidence.Gap) bool { return a == b })
 		all = append(all, e)

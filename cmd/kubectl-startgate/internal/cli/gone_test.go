@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -37,5 +38,16 @@ func TestLogEmpty(t *testing.T) {
 	server.logs["web"] = ""
 	if out, _, _ := server.run(t, "diagnose", "web-7d4b9c-x2x7k"); !strings.HasPrefix(out, "cannot tell: missing: a line of web: its log is empty\n") {
 		t.Errorf("%s", out)
+	}
+}
+
+// TestSaveOutside: names of an export do not lead out of the folder.
+func TestSaveOutside(t *testing.T) {
+	dir, to := t.TempDir(), filepath.Join(t.TempDir(), "saved")
+	export := `{"timestamp":"2026-11-22T10:41:15Z","textPayload":"x","resource":{"labels":{"pod_name":"../../evil","container_name":"web","namespace_name":"shop"}}}`
+	write(t, filepath.Join(dir, "export.json"), export)
+	_, errOut, code := run(t, "diagnose", "--from", dir, "--save", to)
+	if want := "kubectl startgate: cannot save: \"../../evilweb\" is no name of a pod and a container\n"; code != CodeFailed || errOut != want {
+		t.Errorf("code %d, %q", code, errOut)
 	}
 }

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -199,6 +201,10 @@ func TestScan(t *testing.T) {
 	}
 	out, errOut, _ = run(t, "scan", "-A", "--logs", "--server", server.URL)
 	golden(t, "scan-logs.golden", out+errOut)
+	for _, output := range []string{"json", "yaml"} {
+		out, errOut, _ = run(t, "scan", "-A", "--logs", "-o", output, "--server", server.URL)
+		golden(t, "scan-"+output+".golden", out+errOut)
+	}
 	server.allowed = []string{"events"}
 	if _, errOut, code := run(t, "scan", "-A", "--server", server.URL); code != CodeFailed || errOut != "kubectl startgate: cannot list pods in all namespaces: forbidden\n" {
 		t.Errorf("code %d, %q", code, errOut)
@@ -230,6 +236,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"diagnose", "--from", dir, "-o", "xml"}, "-o xml is unknown: write one of text, json, yaml, markdown, patch, kustomize"},
 		{[]string{"diagnose", "--from", dir, "-o", "patch", "--cure", "hope"}, `no cure "hope": there are hold, native, startgate`},
 		{[]string{"diagnose", "--from", dir, "--at", "noon"}, "--at noon is no time: write it as 2026-11-22T10:42:00Z"},
+		{[]string{"scan", "-o", "xml"}, "-o xml is unknown: write one of text, json, yaml"},
 		{[]string{"patch", "web"}, `"web" names no workload: write it as deploy/NAME`},
 	} {
 		_, errOut, code := run(t, test.args...)
@@ -291,5 +298,38 @@ func TestContainer(t *testing.T) {
 	_, errOut, code := server.run(t, "diagnose", "web-7d4b9c-x2x7k", "--container", "other")
 	if want := "kubectl startgate: pod web-7d4b9c-x2x7k has no container other, only istio-init, web, istio-proxy\n"; code != CodeFailed || errOut != want {
 		t.Errorf("code %d, %q", code, errOut)
+	}
+}
+
+// TestSelector has 30 pods, of which two raced. They are looked at first, and the rest is not asked for.
+func TestSelector(t *testing.T) {
+	server := newAPIServer(t, "healthy")
+	raced := newAPIServer(t, "language-go")
+	const pod = "pods/web-7d4b9c-x2x7k"
+	for i := range 30 {
+		name, from := fmt.Sprintf("web-7d4b9c-%02d", i), server
+		if i == 17 || i == 23 {
+			from = raced
+			for _, container := range []string{"web", "web/previous", "istio-proxy"} {
+				server.logs[name+"/"+container] = raced.logs[container]
+			}
+		}
+		object := maps.Clone(from.objects[pod])
+		object["metadata"] = maps.Clone(object["metadata"].(map[string]any))
+		object["metadata"].(map[string]any)["name"] = name
+		server.objects["pods/"+name] = object
+	}
+	delete(server.objects, pod)
+	out, errOut, code := server.run(t, "diagnose", "-l", "app=web")
+	var verdicts []string
+	for _, part := range strings.Split("\n\n"+out, "\npod shop/")[1:] {
+		name, _, _ := strings.Cut(part, " ")
+		verdicts = append(verdicts, name)
+	}
+	if want := []string{"web-7d4b9c-17", "web-7d4b9c-23", "web-7d4b9c-00"}; len(verdicts) != 10 || !slices.Equal(verdicts[:3], want) {
+		t.Errorf("%q, want 10 that begin with %q", verdicts, want)
+	}
+	if races := strings.Count(out, "startup race: web was refused once"); races != 2 || code != CodeProblem || errOut != "30 pods: looking at the 10 with most restarts (--max-pods)\n" {
+		t.Errorf("code %d, %d races, %q\n%s", code, races, errOut, out)
 	}
 }

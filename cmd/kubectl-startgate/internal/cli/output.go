@@ -28,9 +28,7 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 		for _, v := range verdicts {
 			cures = append(cures, v.Cures...)
 		}
-		pod := report.New(c, verdicts)
-		pod.Again = d.again(e)
-		out.Pods = append(out.Pods, pod)
+		out.Pods = append(out.Pods, report.New(c, verdicts, d.again(e)))
 	}
 	if err := d.write(out, cures); err != nil {
 		return err
@@ -47,25 +45,15 @@ func (d *diagnose) print(all []*evidence.Evidence, at time.Time) error {
 // again returns the command that looks at a pod again.
 func (d *diagnose) again(e *evidence.Evidence) string {
 	if d.from != "" {
-		return fmt.Sprintf("kubectl startgate diagnose --from %s %s", d.from, e.Name)
+		return fmt.Sprintf("kubectl startgate diagnose %s --from %s", cure.Quote(strings.TrimPrefix(e.Namespace+"/"+e.Name, "/")), cure.Quote(d.from))
 	}
-	return fmt.Sprintf("kubectl startgate diagnose %s -n %s", e.Name, e.Namespace)
+	return cure.Scope{Namespace: e.Namespace, Context: e.Context}.Kubectl("startgate", "diagnose", e.Name)
 }
 
 func (d *diagnose) write(out report.Report, cures []cure.Cure) error {
 	switch d.output {
-	case "json":
-		encoder := json.NewEncoder(d.Out)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(out)
-	case "yaml":
-		text, err := yaml.Marshal(out)
-		if err != nil {
-			return err
-		}
-		_, err = d.Out.Write(text)
-		return err
+	case "json", "yaml":
+		return encode(d.Out, out, d.output)
 	case "patch", "kustomize":
 		return d.writePatch(cures)
 	}
@@ -80,6 +68,22 @@ func (d *diagnose) write(out report.Report, cures []cure.Cure) error {
 		}
 	}
 	return nil
+}
+
+// encode writes a value as JSON or YAML.
+func encode(w io.Writer, value any, output string) error {
+	if output == "json" {
+		encoder := json.NewEncoder(w)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(value)
+	}
+	text, err := yaml.Marshal(value)
+	if err != nil {
+		return err
+	}
+	_, err = w.Write(text)
+	return err
 }
 
 // writePatch writes one patch: that of --cure, or the first.

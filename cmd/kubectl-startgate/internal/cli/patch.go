@@ -66,7 +66,7 @@ func (p *patcher) run(c *cobra.Command, target string) error {
 		return err
 	}
 	gate := cure.Gate{Image: p.image, WaitFor: p.waitFor, Quit: p.quit, Injected: injected(p.waitFor)}
-	return writePatch(p.Out, cure.Startgate(cure.NewWorkload(kind, namespace, name), spec.Name, spec, gate).Patch, p.output)
+	return writePatch(p.Out, cure.Startgate(cure.NewWorkload(cure.Scope{Namespace: namespace}, kind, name), spec.Name, spec, gate).Patch, p.output)
 }
 
 // app returns the container that startgate is put before.

@@ -71,7 +71,7 @@ func TestSchema(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, of := range []any{report.Verdict{}, report.Entry{}, report.Cure{}, evidence.Gap{}} {
+	for _, of := range []any{report.Verdict{}, report.Entry{}, report.Cure{}, evidence.Gap{}, report.Workload{}} {
 		fields := reflect.TypeOf(of)
 		for i := range fields.NumField() {
 			name, _, _ := strings.Cut(fields.Field(i).Tag.Get("json"), ",")

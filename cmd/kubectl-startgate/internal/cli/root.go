@@ -15,6 +15,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/live"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/report"
 )
 
@@ -43,7 +44,7 @@ func Run(ctx context.Context, args []string, streams genericiooptions.IOStreams)
 	case errors.As(err, &code):
 		return int(code)
 	}
-	fmt.Fprintf(streams.ErrOut, "kubectl startgate: %v\n", err)
+	fmt.Fprintf(streams.ErrOut, "kubectl startgate: %s\n", plain.Lines(err.Error()))
 	return CodeFailed
 }
 

@@ -2,35 +2,28 @@ package cli
 
 import (
 	"cmp"
-	"fmt"
-	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	corev1 "k8s.io/api/core/v1"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/report"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
 )
 
 // row is a workload.
 type row struct {
-	namespace, workload string
-	sidecars            []string
-	order               string
-	pods, restarts      int
-	kept                int
-	worst               *corev1.Pod
-	verdict             verdict.Name
+	report.Workload
+	hurts      int // how much it suffers
+	worst      *corev1.Pod
+	worstHurts int
 }
 
-// hurts says how much a workload suffers.
-func (r *row) hurts() int { return r.kept*1000 + r.restarts }
-
 // addPod counts a pod that has a sidecar.
-func addPod(rows map[string]*row, pod *corev1.Pod) {
+func addPod(rows map[string]*row, pod *corev1.Pod, events []corev1.Event) {
 	containers := sidecar.Containers(pod)
 	var kinds []string
 	for _, c := range containers {
@@ -48,18 +41,24 @@ func addPod(rows map[string]*row, pod *corev1.Pod) {
 	key := pod.Namespace + "/" + workload
 	r := rows[key]
 	if r == nil {
-		r = &row{namespace: pod.Namespace, workload: workload, sidecars: kinds, order: orderOf(containers)}
+		r = &row{Workload: report.Workload{Namespace: pod.Namespace, Workload: plain.Text(workload), Sidecars: kinds, OrderedBy: plain.Text(orderOf(containers))}}
 		rows[key] = r
 	}
-	r.pods++
-	n := earlyRestarts(pod, containers)
-	r.restarts += n
-	isKept := verdict.IsKept(pod)
-	if isKept {
-		r.kept++
+	r.Pods++
+	found := verdict.Screen(pod, events)
+	r.EarlyRestarts += found.EarlyRestarts
+	hurts := found.EarlyRestarts
+	if found.Kept {
+		r.KeptJobs++
+		hurts += 1000
 	}
-	if r.worst == nil || n > earlyRestarts(r.worst, sidecar.Containers(r.worst)) || isKept {
-		r.worst = pod
+	if found.HoldRanOut && strings.HasPrefix(r.OrderedBy, "hold") {
+		r.OrderedBy = "hold, ran out"
+		hurts++
+	}
+	r.hurts += hurts
+	if r.worst == nil || hurts > r.worstHurts {
+		r.worst, r.worstHurts = pod, hurts
 	}
 }
 
@@ -92,59 +91,21 @@ func tagOf(containers []sidecar.Container) string {
 	return ""
 }
 
-// earlyRestarts counts the restarts of applications before the pod was first ready, as far as its status tells: those
-// of a pod that is not ready, or whose last end came before it was ready.
-func earlyRestarts(pod *corev1.Pod, containers []sidecar.Container) (n int) {
-	var ready *corev1.PodCondition
-	for i, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady && condition.Status == corev1.ConditionTrue {
-			ready = &pod.Status.Conditions[i]
-		}
-	}
-	for _, c := range containers {
-		if !c.IsApp() || c.Status == nil || c.Status.RestartCount == 0 {
-			continue
-		}
-		ended := c.Status.LastTerminationState.Terminated
-		if ready == nil || ended != nil && !ended.FinishedAt.After(ready.LastTransitionTime.Time) {
-			n += int(c.Status.RestartCount)
-		}
-	}
-	return n
-}
-
 // sorted returns the rows, those that hurt most first.
 func sorted(rows map[string]*row) (list []*row) {
 	for _, r := range rows {
 		list = append(list, r)
 	}
 	slices.SortFunc(list, func(a, b *row) int {
-		return cmp.Or(cmp.Compare(b.hurts(), a.hurts()), cmp.Compare(rank(a.order), rank(b.order)), cmp.Compare(a.namespace, b.namespace), cmp.Compare(a.workload, b.workload))
+		return cmp.Or(cmp.Compare(b.hurts, a.hurts), cmp.Compare(rank(a.OrderedBy), rank(b.OrderedBy)), cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Workload.Workload, b.Workload.Workload))
 	})
 	return list
 }
 
 // rank puts workloads that nothing protects first.
 func rank(order string) int {
-	if order == "none" {
-		return 0
+	if order == "native" || order == "hold" || strings.HasPrefix(order, "startgate") {
+		return 1
 	}
-	return 1
-}
-
-func printRows(out io.Writer, list []*row, logs bool) error {
-	w := tabwriter.NewWriter(out, 0, 0, 3, ' ', 0)
-	fmt.Fprint(w, "NAMESPACE\tWORKLOAD\tPODS\tSIDECAR\tORDERED BY\tEARLY RESTARTS\tKEPT JOBS")
-	if logs {
-		fmt.Fprint(w, "\tVERDICT")
-	}
-	fmt.Fprintln(w)
-	for _, r := range list {
-		fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\t%d\t%d", r.namespace, r.workload, r.pods, strings.Join(r.sidecars, ","), r.order, r.restarts, r.kept)
-		if logs {
-			fmt.Fprintf(w, "\t%s", r.verdict)
-		}
-		fmt.Fprintln(w)
-	}
-	return w.Flush()
+	return 0
 }

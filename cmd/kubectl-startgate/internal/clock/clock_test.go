@@ -35,10 +35,15 @@ func TestForms(t *testing.T) {
 		{"redis", "10:41:15.2", "1:M 22 Nov 2026 10:41:15.123 * Ready", "10:41:15.123", time.Millisecond},
 		{"time alone", "10:41:15.2", "10:41:15.123 [main] ERROR", "10:41:15.123", time.Millisecond},
 		{"zap", "10:41:16", `{"level":"error","ts":1795344075.25,"msg":"x"}`, "10:41:15.25", 10 * time.Millisecond},
+		{"zap, told late", "10:59:00", `{"level":"error","ts":1795344075.25,"msg":"x"}`, "10:41:15.25", 10 * time.Millisecond},
 		{"pino", "10:41:16", `{"level":50,"time":1795344075123,"msg":"x"}`, "10:41:15.123", time.Millisecond},
 		{"told late", "10:59:00", "2026-11-22T10:41:15Z error", "10:41:15", time.Second},
 		{"a clock that is ahead", "10:41:15", "2026-11-22T19:03:15Z error", "10:41:15", time.Nanosecond},
 		{"a quoted time", "10:50:00", "2026-11-22T10:50:00Z status: since 2026-11-22T10:41:15Z: connection refused", "10:41:15", time.Second},
+		{"a time of another field", "10:50:00", `time=2026-11-22T10:50:00Z token_from="2026-11-22T10:41:15Z" msg="connection refused"`, "10:50:00", time.Second},
+		{"nested JSON", "10:41:15.5", `{"build":{"date":"2026-10-01T08:00:00Z"},"expires":"2026-11-22T22:00:00Z","@timestamp":"2026-11-22T10:41:15.4Z","message":"connection refused"}`, "10:41:15.4", 100 * time.Millisecond},
+		{"JSON whose error comes first", "10:41:15.5", `{"msg":"connection refused","retry":{"time":"2026-11-22T10:41:10Z"},"time":"2026-11-22T10:41:15.4Z"}`, "10:41:15.4", 100 * time.Millisecond},
+		{"JSON without a time of its own", "10:41:15.5", `{"certificate":{"from":"2026-10-01T08:00:00Z"},"msg":"connection refused"}`, "10:41:15.5", time.Nanosecond},
 		{"a time to come", "10:50:00", "2026-11-22T10:50:00Z again at 2026-11-22T11:00:00Z: connection refused", "10:50:00", time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -66,5 +71,20 @@ func TestContinuation(t *testing.T) {
 	}
 	if got := clock.Of(evidence.Line{Text: "no time at all"}, 0); !got.At.Equal(at(t, "10:41:15.1")) {
 		t.Errorf("without a time: %v", got.At)
+	}
+}
+
+// TestZone has a log that was saved without the runtime's times. Its zone is known by the program's start, or not at all.
+func TestZone(t *testing.T) {
+	for began, want := range map[string]string{"10:41:14": "10:41:15.123", "16:11:14": "16:11:15.123", "16:05:00": ""} {
+		clock := Clock{Began: at(t, began)}
+		got := clock.Of(evidence.Line{Text: "2026-11-22 12:41:15,123 ERROR"}, 0)
+		if want == "" && got.Known() || want != "" && !got.At.Equal(at(t, want)) {
+			t.Errorf("of a program that began at %s: %v, want %q", began, got.At, want)
+		}
+	}
+	var clock Clock
+	if got := clock.Of(evidence.Line{Text: "2026-11-22 12:41:15,123 ERROR"}, 0); got.Known() {
+		t.Errorf("nothing tells the zone, and it is %v", got.At)
 	}
 }

@@ -107,8 +107,14 @@ func resolutionOf(digits int) time.Duration {
 	return unit
 }
 
+// names are those that JSON logs have for the time of a line.
+const names = `"(?:ts|time|timestamp|t|@timestamp|@t|datetime|asctime|eventTime)" ?: ?"?`
+
+// timeField is how a field with the time of a line begins.
+var timeField = regexp.MustCompile(names + `$`)
+
 // epoch is a Unix time in JSON: seconds with a fraction as zap writes it, or milliseconds as pino.
-var epoch = regexp.MustCompile(`"(?:ts|time|timestamp|t|@timestamp)": ?"?(\d{10}(?:\.\d+)?|\d{13})\b`)
+var epoch = regexp.MustCompile(names + `(\d{10}(?:\.\d+)?|\d{13})\b`)
 
 func findEpoch(line string) []stamp {
 	place := epoch.FindStringSubmatchIndex(line)
@@ -122,9 +128,9 @@ func findEpoch(line string) []stamp {
 		return nil
 	}
 	if len(whole) == 13 {
-		return []stamp{{at: time.UnixMilli(n).UTC(), resolution: time.Millisecond, zoned: true, begin: place[0]}}
+		return []stamp{{at: time.UnixMilli(n).UTC(), resolution: time.Millisecond, zoned: true, begin: place[2]}}
 	}
 	seconds, _ := strconv.ParseFloat("0."+part+"0", 64)
 	at := time.Unix(n, int64(seconds*1e9)).UTC()
-	return []stamp{{at: at, resolution: resolutionOf(len(part)), zoned: true, begin: place[0]}}
+	return []stamp{{at: at, resolution: resolutionOf(len(part)), zoned: true, begin: place[2]}}
 }

@@ -2,6 +2,7 @@
 package cure
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"strings"
@@ -32,7 +33,8 @@ func Note(title, text string) Cure { return Cure{Title: title, Text: text} }
 
 // Workload is what is patched.
 type Workload struct {
-	APIVersion, Kind, Namespace, Name string
+	Scope
+	APIVersion, Kind, Name string
 }
 
 // Patch is a strategic merge patch.
@@ -49,12 +51,16 @@ var apiVersions = map[string]string{
 }
 
 // NewWorkload returns a workload of a known kind.
-func NewWorkload(kind, namespace, name string) Workload {
-	return Workload{apiVersions[kind], kind, namespace, name}
+func NewWorkload(scope Scope, kind, name string) Workload {
+	return Workload{scope, apiVersions[kind], kind, name}
 }
 
 // IsFixed reports whether the workload's pods cannot be changed: it must be made anew.
 func (w Workload) IsFixed() bool { return w.Kind == "Job" || w.Kind == "Pod" }
+
+// isForeign reports whether the workload is of a kind that is not Kubernetes' own, such as a Rollout: kubectl has no
+// strategic merge for it.
+func (w Workload) isForeign() bool { return w.APIVersion == "" }
 
 // object is a part of a manifest.
 type object = map[string]any
@@ -86,6 +92,9 @@ func (p *Patch) comments() string {
 	if p.IsFixed() {
 		notes = append(notes, fmt.Sprintf("A %s cannot be changed: put this in its manifest, delete it, and create it anew.", p.Kind))
 	}
+	if p.isForeign() {
+		notes = append(notes, fmt.Sprintf("kubectl cannot merge this into a %s: put it in the pod template of its manifest.", p.Kind))
+	}
 	for _, note := range notes {
 		fmt.Fprintf(&b, "# %s\n", note)
 	}
@@ -94,7 +103,7 @@ func (p *Patch) comments() string {
 
 // Kustomize returns a kustomization with the patch.
 func (p *Patch) Kustomize() string {
-	whole := object{"apiVersion": p.APIVersion, "kind": p.Kind, "metadata": object{"name": p.Name}}
+	whole := object{"apiVersion": cmp.Or(p.APIVersion, Blank), "kind": p.Kind, "metadata": object{"name": p.Name}}
 	for key, value := range p.Body {
 		if inner, ok := value.(object); ok && key == "metadata" {
 			inner["name"] = p.Name
@@ -121,12 +130,12 @@ const longest = 400
 
 // command returns the command that applies the patch, or nothing if none can.
 func (p *Patch) command() string {
-	if p.IsFixed() || len(p.Notes) > 0 {
+	if p.IsFixed() || p.isForeign() || len(p.Notes) > 0 {
 		return ""
 	}
 	body, err := json.Marshal(p.Body)
 	if err != nil || len(body) > longest {
 		return ""
 	}
-	return fmt.Sprintf("kubectl patch %s %s -n %s --type strategic -p '%s'", strings.ToLower(p.Kind), p.Name, p.Namespace, strings.ReplaceAll(string(body), "'", `'\''`))
+	return p.Kubectl("patch", strings.ToLower(p.Kind), p.Name, "--type", "strategic", "-p", string(body))
 }

@@ -34,7 +34,7 @@ func Hold(w Workload, mesh, config string) *Cure {
 	c := Cure{ID: "hold", Title: "let the mesh hold the application"}
 	switch mesh {
 	case "istio":
-		c.Text = "One annotation. It holds for a minute at most; then the application starts all the same. It moves istio-proxy to the first place, which kubectl exec and logs take by default."
+		c.Text = "One annotation. It holds for a minute at most; then the application starts all the same. It moves istio-proxy to the first place, which exec and logs take by default."
 		c.Patch = w.annotate(withConfig(config, "holdApplicationUntilProxyStarts", true))
 	case "linkerd":
 		c.Text = "One annotation, which is the default of Linkerd. It holds for two minutes at most."

@@ -68,17 +68,17 @@ func Quit(w Workload, container, sidecar string) Cure {
 
 // by returns the command that prints the patch.
 func (g Gate) by(w Workload, container string) string {
-	if w.IsFixed() {
+	if w.IsFixed() || w.isForeign() {
 		return ""
 	}
-	command := fmt.Sprintf("kubectl startgate patch %s/%s -n %s -c %s --image IMAGE", strings.ToLower(w.Kind), w.Name, w.Namespace, container)
+	args := []string{"startgate", "patch", strings.ToLower(w.Kind) + "/" + w.Name, "-c", container, "--image", "IMAGE"}
 	if g.WaitFor != "" && g.WaitFor != "istio" {
-		command += " --wait-for '" + g.WaitFor + "'"
+		args = append(args, "--wait-for", g.WaitFor)
 	}
 	if g.Quit != "" {
-		command += " --quit " + g.Quit
+		args = append(args, "--quit", g.Quit)
 	}
-	return command
+	return w.Kubectl(args...)
 }
 
 func (g Gate) env() (env []object) {

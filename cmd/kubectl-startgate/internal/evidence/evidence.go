@@ -8,11 +8,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // Evidence is what is known of one pod.
 type Evidence struct {
 	Namespace, Name string
+	Context         string      // that of the kubeconfig, if a user has named one
 	Pod             *corev1.Pod // nil if the pod is gone and only its logs and events are left
 	Owner           Owner       // zero if it has none, or none could be read
 	Events          []corev1.Event
@@ -68,4 +70,9 @@ func (e *Evidence) HasEvents() bool {
 		}
 	}
 	return true
+}
+
+// IsOf reports whether an event is about the pod with this UID, and not about one before it with the same name.
+func IsOf(event corev1.Event, uid types.UID) bool {
+	return event.InvolvedObject.UID == "" || uid == "" || event.InvolvedObject.UID == uid
 }

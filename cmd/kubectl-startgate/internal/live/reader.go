@@ -51,26 +51,66 @@ func (r *Reader) isWanted(status corev1.ContainerStatus) bool {
 	return r.Container == "" || r.Container == status.Name || sidecar.Of(status.Name, status.Image) != nil
 }
 
-// events reads the events of a pod. Of one with the same name before, as a StatefulSet has, they are left out.
+// events reads the events of a pod.
 func (r *Reader) events(ctx context.Context, e *evidence.Evidence) {
-	selector := fields.Set{"involvedObject.name": e.Name, "involvedObject.kind": "Pod"}.String()
-	options := metav1.ListOptions{FieldSelector: selector, Limit: r.ChunkSize}
+	err := r.eachEvent(ctx, e.Namespace, fields.Set{"involvedObject.name": e.Name}, func(event corev1.Event) {
+		if evidence.IsOf(event, e.Pod.UID) {
+			e.Events = append(e.Events, event)
+		}
+	})
+	if err != nil {
+		e.Gaps = append(e.Gaps, gap("list", "events", e.Namespace, err))
+	}
+}
+
+// eachEvent calls do for each event of pods with these fields, in pages. An empty namespace means all.
+func (r *Reader) eachEvent(ctx context.Context, namespace string, with fields.Set, do func(corev1.Event)) error {
+	with["involvedObject.kind"] = "Pod"
+	options := metav1.ListOptions{FieldSelector: with.String(), Limit: r.ChunkSize}
 	for {
-		list, err := r.Client.CoreV1().Events(e.Namespace).List(ctx, options)
+		list, err := r.Client.CoreV1().Events(namespace).List(ctx, options)
 		if err != nil {
-			e.Gaps = append(e.Gaps, gap("list", "events", e.Namespace, err))
-			return
+			return err
 		}
 		for _, event := range list.Items {
-			isOurs := event.InvolvedObject.Name == e.Name && (event.InvolvedObject.UID == "" || event.InvolvedObject.UID == e.Pod.UID)
-			if isOurs {
-				e.Events = append(e.Events, event)
-			}
+			do(event)
 		}
 		if options.Continue = list.Continue; options.Continue == "" {
-			return
+			return nil
 		}
 	}
+}
+
+// restartEvents are the reasons of events that tell of a start that failed.
+var restartEvents = []string{"BackOff", "Killing", "FailedPostStartHook"}
+
+// RestartEvents are the events that tell of starts that failed, by their pods' namespaces and names.
+type RestartEvents map[string][]corev1.Event
+
+// RestartEvents reads those of all pods. If they cannot be read, it says why.
+func (r *Reader) RestartEvents(ctx context.Context, namespace string) (RestartEvents, *evidence.Gap) {
+	found := RestartEvents{}
+	for _, reason := range restartEvents {
+		err := r.eachEvent(ctx, namespace, fields.Set{"reason": reason}, func(event corev1.Event) {
+			key := event.InvolvedObject.Namespace + "/" + event.InvolvedObject.Name
+			found[key] = append(found[key], event)
+		})
+		if err != nil {
+			why := gap("list", "events", orAll(namespace), err)
+			return nil, &why
+		}
+	}
+	return found, nil
+}
+
+// Of returns those of one pod.
+func (e RestartEvents) Of(pod *corev1.Pod) (found []corev1.Event) {
+	for _, event := range e[pod.Namespace+"/"+pod.Name] {
+		if evidence.IsOf(event, pod.UID) {
+			found = append(found, event)
+		}
+	}
+	return found
 }
 
 // logs reads the log of a container's current run, and of the one before.

@@ -6,6 +6,7 @@ import (
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/cure"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/verdict"
 )
@@ -74,14 +75,17 @@ type Cure struct {
 	Command string         `json:"command,omitempty"`
 }
 
-// New makes the report of one pod.
-func New(c *verdict.Case, verdicts []verdict.Verdict) Pod {
-	p := Pod{Namespace: c.Namespace, Name: c.Name, Taken: at(c.Taken), NotRead: c.Gaps, Sidecars: []Sidecar{}}
+// New makes the report of one pod. Its texts are plain: names, logs and events may hold anything.
+func New(c *verdict.Case, verdicts []verdict.Verdict, again string) Pod {
+	p := Pod{Namespace: plain.Text(c.Namespace), Name: plain.Text(c.Name), Taken: at(c.Taken), Sidecars: []Sidecar{}, Again: plain.Text(again)}
 	if c.Owner.Name != "" {
-		p.Owner = c.Owner.Resource()
+		p.Owner = plain.Text(c.Owner.Resource())
+	}
+	for _, gap := range c.Gaps {
+		p.NotRead = append(p.NotRead, evidence.Gap{Verb: gap.Verb, Resource: plain.Text(gap.Resource), Name: plain.Text(gap.Name), Why: plain.Text(gap.Why)})
 	}
 	for _, s := range c.Sidecars {
-		p.Sidecars = append(p.Sidecars, Sidecar{s.Name, s.Kind.Name, s.Native, at(s.Current().Ready.At)})
+		p.Sidecars = append(p.Sidecars, Sidecar{plain.Text(s.Name), s.Kind.Name, s.Native, at(s.Current().Ready.At)})
 	}
 	p.Verdict = newVerdict(verdicts[0])
 	for _, also := range verdicts[1:] {
@@ -94,11 +98,14 @@ var severities = map[verdict.Severity]string{verdict.Good: "healthy", verdict.Un
 
 func newVerdict(v verdict.Verdict) Verdict {
 	out := Verdict{
-		Name: v.Name, Severity: severities[v.Severity], Summary: v.Summary, Doubts: v.Doubts,
+		Name: v.Name, Severity: severities[v.Severity], Summary: plain.Text(v.Summary),
 		Sure: len(v.Doubts) == 0, Evidence: []Entry{},
 	}
+	for _, doubt := range v.Doubts {
+		out.Doubts = append(out.Doubts, plain.Text(doubt))
+	}
 	for _, e := range v.Evidence {
-		out.Evidence = append(out.Evidence, Entry{at(e.At), e.Resolution.Seconds(), e.Source, e.Kind, e.Container, e.Previous, e.Text, e.Target, e.Count})
+		out.Evidence = append(out.Evidence, Entry{at(e.At), e.Resolution.Seconds(), e.Source, e.Kind, plain.Text(e.Container), e.Previous, plain.Text(e.Text), plain.Text(e.Target), e.Count})
 	}
 	for _, c := range v.Cures {
 		out.Cures = append(out.Cures, newCure(c))
@@ -107,9 +114,9 @@ func newVerdict(v verdict.Verdict) Verdict {
 }
 
 func newCure(c cure.Cure) Cure {
-	out := Cure{ID: c.ID, Title: c.Title, Text: c.Text}
+	out := Cure{ID: c.ID, Title: plain.Text(c.Title), Text: plain.Text(c.Text)}
 	if c.Patch != nil {
-		out.Patch, out.Command = c.Patch.Body, c.Command()
+		out.Patch, out.Command = c.Patch.Body, plain.Text(c.Command())
 	}
 	return out
 }

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/text/width"
 )
 
 // Colors say whether the text output is coloured.
@@ -37,13 +39,13 @@ func Text(w io.Writer, pod Pod, colors Colors) {
 	cureText(w, pod, colors)
 	sureText(w, pod.Verdict, colors)
 	for _, also := range pod.Also {
-		fmt.Fprintf(w, "\n%s %s: %s\n", colors.paint(bold, "Also"), title(also), also.Summary)
+		fmt.Fprintf(w, "\n%s %s: %s\n", colors.paint(bold, "Also"), title(also), clip(also.Summary, 2*longest))
 		evidenceText(w, also, colors)
 	}
 	if len(pod.NotRead) > 0 {
 		fmt.Fprintf(w, "\n%s\n", colors.paint(bold, "Not read"))
 		for _, gap := range pod.NotRead {
-			fmt.Fprintf(w, "  %s\n", gap)
+			fmt.Fprintf(w, "  %s\n", clip(gap.String(), 2*longest))
 		}
 	}
 }
@@ -97,29 +99,33 @@ func ordered(entries []Entry) []Entry {
 	})
 }
 
-// clip cuts a text that is too long to read.
+// clip cuts a text that is too long to read. Its length is counted in columns of a terminal, of which a character of
+// Chinese, Japanese or Korean takes two.
 func clip(text string, length int) string {
-	if cut := []rune(text); len(cut) > length {
-		return string(cut[:length]) + "…"
+	for i, r := range text {
+		if length--; width.LookupRune(r).Kind() == width.EastAsianWide {
+			length--
+		}
+		if length < 0 {
+			return text[:i] + "…"
+		}
 	}
 	return text
 }
 
-// longest is how much of a line is shown.
+// longest is how many columns of a line are shown. It does not depend on the terminal, which breaks what is longer
+// than its own line: what is cut off cannot be searched for.
 const longest = 160
 
 func entryText(e Entry) string {
-	text := e.Text
+	text := clip(cmp.Or(e.Text, string(e.Kind)), longest)
 	if e.Previous {
 		text += " (the run before)"
 	}
 	if e.Count > 1 {
 		text += fmt.Sprintf(" (%d times)", e.Count)
 	}
-	if text == "" {
-		text = string(e.Kind)
-	}
-	return clip(text, longest)
+	return text
 }
 
 // clock writes the time of an entry as exactly as it is known.

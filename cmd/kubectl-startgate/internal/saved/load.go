@@ -4,6 +4,7 @@ package saved
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"io/fs"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
 )
@@ -26,7 +28,7 @@ type Store struct {
 	logs   map[name][]evidence.Log
 	owners map[string]evidence.Owner // by kind, namespace and name
 	gaps   []evidence.Gap
-	taken  time.Time
+	taken  map[name]time.Time
 	files  []string // logs that are known by their names; they are read when all pods are known
 }
 
@@ -35,7 +37,7 @@ type name struct{ namespace, pod string }
 
 // Load reads a folder and those in it, or a file.
 func Load(path string) (*Store, error) {
-	s := &Store{pods: map[name]*corev1.Pod{}, events: map[name][]corev1.Event{}, logs: map[name][]evidence.Log{}, owners: map[string]evidence.Owner{}}
+	s := &Store{pods: map[name]*corev1.Pod{}, events: map[name][]corev1.Event{}, logs: map[name][]evidence.Log{}, owners: map[string]evidence.Owner{}, taken: map[name]time.Time{}}
 	err := filepath.WalkDir(path, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || !entry.Type().IsRegular() || strings.HasPrefix(entry.Name(), ".") || entry.Name() == warningFile {
 			return err
@@ -137,11 +139,30 @@ func (s *Store) Names() (names []string) {
 func (s *Store) Evidence(full string) *evidence.Evidence {
 	namespace, pod, _ := strings.Cut(full, "/")
 	n := name{namespace, pod}
-	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Events: s.events[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken}
+	e := &evidence.Evidence{Namespace: namespace, Name: pod, Pod: s.pods[n], Logs: s.logs[n], Gaps: s.gaps, Taken: s.taken[n]}
+	uid := lastUID(s.events[n])
 	if e.Pod != nil {
+		uid = e.Pod.UID
 		e.Owner = s.owner(e.Pod)
 	}
+	for _, event := range s.events[n] {
+		if evidence.IsOf(event, uid) {
+			e.Events = append(e.Events, event)
+		}
+	}
 	return e
+}
+
+// lastUID returns the UID of the last of the pods with one name that there were.
+func lastUID(events []corev1.Event) (uid types.UID) {
+	var last time.Time
+	for _, event := range events {
+		at := cmp.Or(event.LastTimestamp.Time, event.EventTime.Time, event.FirstTimestamp.Time)
+		if !at.Before(last) {
+			uid, last = event.InvolvedObject.UID, at
+		}
+	}
+	return uid
 }
 
 // owner follows the owners of a pod as far as they were saved.

@@ -65,10 +65,11 @@ func (s *Store) pod(raw json.RawMessage) error {
 	if err := json.Unmarshal(raw, pod); err != nil {
 		return err
 	}
+	n := name{pod.Namespace, pod.Name}
 	if taken, err := time.Parse(time.RFC3339, pod.Annotations[takenAnnotation]); err == nil {
-		s.taken = taken
+		s.taken[n] = taken
 	}
-	s.pods[name{pod.Namespace, pod.Name}] = pod
+	s.pods[n] = pod
 	return nil
 }
 

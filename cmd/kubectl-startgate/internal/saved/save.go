@@ -28,6 +28,11 @@ Read them before you send this to somebody.
 
 // Save writes what is known of a pod, so that Load reads it.
 func Save(dir string, e *evidence.Evidence) error {
+	for _, log := range e.Logs {
+		if name := e.Name + log.Container; filepath.Base(name) != name { // of somebody else's export
+			return fmt.Errorf("%q is no name of a pod and a container", name)
+		}
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}

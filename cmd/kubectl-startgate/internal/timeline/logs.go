@@ -1,11 +1,14 @@
 package timeline
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/clock"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
+	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/plain"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 )
 
@@ -25,7 +28,8 @@ type reader struct {
 	kept  map[Kind][]Entry
 	last  Kind // of the entry that was kept last
 	stats LogStats
-	open  bool // the line before tells of a failure, which may go on
+	open  bool   // the line before tells of a failure, which may go on
+	head  string // the last line that does not belong to one before it
 	// isGone says that the kubelet has removed the container with its log.
 	isGone bool
 }
@@ -40,7 +44,7 @@ type LogStats struct {
 }
 
 func (b *builder) addLog(log evidence.Log, kind *sidecar.Kind) {
-	r := reader{builder: b, log: log, kind: kind, kept: map[Kind][]Entry{}}
+	r := reader{builder: b, log: log, kind: kind, kept: map[Kind][]Entry{}, clock: clock.Clock{Began: b.startOf(log)}}
 	for line := range log.Lines {
 		r.read(line)
 	}
@@ -58,10 +62,21 @@ func (b *builder) addLog(log evidence.Log, kind *sidecar.Kind) {
 	b.timeline.Logs = append(b.timeline.Logs, r.stats)
 }
 
+// startOf returns when the run of a log began, by the kubelet.
+func (b *builder) startOf(log evidence.Log) time.Time {
+	for _, entry := range b.timeline.Entries {
+		if entry.Kind == Started && entry.Source == "kubelet" && entry.Container == log.Container && entry.Previous == log.Previous {
+			return entry.At
+		}
+	}
+	return time.Time{}
+}
+
 // gone begins what a kubelet answers in the place of the log of a container that it has removed.
 const gone = "unable to retrieve container logs for "
 
 func (r *reader) read(line evidence.Line) {
+	line.Text = plain.WithoutEscapes(line.Text)
 	r.isGone = r.isGone || strings.HasPrefix(line.Text, gone)
 	if line.Text == "" || r.isGone {
 		return
@@ -69,6 +84,9 @@ func (r *reader) read(line evidence.Line) {
 	r.stats.Lines++
 	if r.isSameFailure(line.Text) {
 		return
+	}
+	if !clock.IsContinuation(line.Text) {
+		r.head = line.Text
 	}
 	entry, place := r.classify(line.Text)
 	isFirst := entry.Kind != Gate && !r.stats.First.Known() // startgate's lines are not the application's first
@@ -122,7 +140,7 @@ func (r *reader) classify(text string) (Entry, int) {
 	if !ok {
 		return Entry{}, len(text)
 	}
-	return Entry{Kind: kind, Text: excerpt(text, place), Target: findTarget(text)}, place
+	return Entry{Kind: kind, Text: excerpt(text, place), Target: cmp.Or(findTarget(text), findTarget(r.head))}, place
 }
 
 func (r *reader) classifySidecar(text string) (Entry, int) {

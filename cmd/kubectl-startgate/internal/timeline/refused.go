@@ -63,6 +63,7 @@ var targets = []*regexp.Regexp{
 	regexp.MustCompile(`endpoint ([\w.\-]+):(\d+)`),                                                       // Rust's hyper
 	regexp.MustCompile(`(?:https?|redis|postgres(?:ql)?|mysql|amqp)://(?:[^@/\s]*@)?([\w.\-]+|\[[^\]]+\])(?::(\d+))?`),
 	regexp.MustCompile(`(?:(?:^|: )lookup|query\w+ ECONNREFUSED|ENOTFOUND|EAI_AGAIN|UnknownHostException:|resolve host:?) "?([\w.\-]+)()`),
+	regexp.MustCompile(`(?:tcp|udp)[46]? \S+->(\[[^\]]+\]|[^\s:\[]+):(\d+)`), // Go, of a connection that was made
 }
 
 // findTarget returns the address that a line names, or nothing.

@@ -85,8 +85,8 @@ func proxyRestarted(c *Case) *Verdict {
 		Summary:  fmt.Sprintf("%s was restarted %s, and %s was refused %s until it was ready again", h.sidecar.Name, times(max(restarts(h.sidecar.Container), 1)), h.app.Name, times(len(hits))),
 		Evidence: append(known(ended, h.sidecar.Current().Started), shown(hits)...),
 		Cures: []cure.Cure{cure.Note("find out why it ended", fmt.Sprintf(
-			"%s %s. See kubectl logs %s -c %s --previous. A gate orders starts; this one needs an application that tries again, or a proxy that stays up.",
-			h.sidecar.Name, orEnded(ended), c.Name, h.sidecar.Name))},
+			"%s %s. See %s. A gate orders starts; this one needs an application that tries again, or a proxy that stays up.",
+			h.sidecar.Name, orEnded(ended), c.kubectl("logs", c.Name, "-c", h.sidecar.Name, "--previous")))},
 	}
 	v.Evidence = append(v.Evidence, known(h.sidecar.Current().Ready)...)
 	return v

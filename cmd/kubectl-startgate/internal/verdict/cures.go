@@ -1,7 +1,6 @@
 package verdict
 
 import (
-	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -14,10 +13,15 @@ import (
 // workload returns what a user would patch.
 func (c *Case) workload() cure.Workload {
 	if c.Owner.Name != "" {
-		return cure.NewWorkload(c.Owner.Kind, c.Namespace, c.Owner.Name)
+		return cure.NewWorkload(c.scope(), c.Owner.Kind, c.Owner.Name)
 	}
-	return cure.NewWorkload("Pod", c.Namespace, c.Name)
+	return cure.NewWorkload(c.scope(), "Pod", c.Name)
 }
+
+func (c *Case) scope() cure.Scope { return cure.Scope{Namespace: c.Namespace, Context: c.Context} }
+
+// kubectl returns a command about the pod.
+func (c *Case) kubectl(args ...string) string { return c.scope().Kubectl(args...) }
 
 // appSpec returns a container as the workload has it, without what webhooks have added.
 func (c *Case) appSpec(app sidecar.Container) *corev1.Container {
@@ -92,15 +96,9 @@ func (c *Case) initCures(init sidecar.Container, s Sidecar, target string) (cure
 	return append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
 }
 
-// quits are the commands that end a sidecar by hand.
-var quits = map[string]string{
-	"istio":   "pilot-agent request POST quitquitquit",
-	"linkerd": "/usr/lib/linkerd/linkerd-await --shutdown -- true",
-}
-
 func (c *Case) jobCures(s Sidecar) (cures []cure.Cure) {
-	if command := quits[s.Kind.Name]; command != "" && s.Kind.Name == "istio" {
-		cures = append(cures, cure.Note("end this one now", fmt.Sprintf("kubectl exec %s -n %s -c %s -- %s", c.Name, c.Namespace, s.Name, command)))
+	if s.Kind.Name == "istio" { // of the others, the image has nothing that could do it
+		cures = append(cures, cure.Note("end this one now", c.kubectl("exec", c.Name, "-c", s.Name, "--", "pilot-agent", "request", "POST", "quitquitquit")))
 	}
 	cures = append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name))
 	app := c.Apps[len(c.Apps)-1]

@@ -48,14 +48,14 @@ func (c *Case) gatedContainer(container sidecar.Container) *Verdict {
 			Summary: fmt.Sprintf("startgate in %s has waited for %s for %s: %s", container.Name, waiting.Fields["target"],
 				span(c.Now.Sub(began.At)), orUnknown(answerOf(lines))),
 			Evidence: known(began, waiting),
-			Cures:    gateCures(lastHint(lines), c.Name, container.Name),
+			Cures:    c.gateCures(lastHint(lines), container),
 		}
 	case ended.Known() && (!c.isReady() || c.isJustRestarted(container)):
 		return &Verdict{
 			Name: Gated, Severity: Problem,
 			Summary:  fmt.Sprintf("startgate in %s ended with code %d, %s: %s", container.Name, ended.Code, codes[ended.Code], gateMessage(ended, lines)),
 			Evidence: known(first(sinceWaiting(lines)), lastOf(lines, timeline.GateGaveUp, timeline.GateFailed), ended),
-			Cures:    gateCures(cmp.Or(lastHint(lines), hintIn(ended)), c.Name, container.Name),
+			Cures:    c.gateCures(cmp.Or(lastHint(lines), hintIn(ended)), container),
 		}
 	}
 	return nil
@@ -166,9 +166,14 @@ func hintIn(ended Entry) string {
 	return strings.ReplaceAll(strings.TrimSpace(hint), "\n", " ")
 }
 
-func gateCures(hint, pod, container string) []cure.Cure {
+// gateCures are what startgate advises. It does not know the pod's name, and writes POD.
+func (c *Case) gateCures(hint string, container sidecar.Container) []cure.Cure {
+	hint = strings.NewReplacer(
+		"kubectl logs POD", c.kubectl("logs", c.Name),
+		"kubectl describe pod", c.kubectl("describe", "pod", c.Name),
+	).Replace(hint)
 	if hint == "" {
-		hint = "See kubectl logs " + pod + " -c " + container + "."
+		hint = "See " + c.kubectl("logs", c.Name, "-c", container.Name) + "."
 	}
 	return []cure.Cure{cure.Note("do what startgate's log says", hint)}
 }

@@ -38,9 +38,9 @@ func (c *Case) healthyPair(app sidecar.Container, s Sidecar) *Verdict {
 	v.Evidence = append(v.Evidence, known(ready)...)
 	switch {
 	case len(early) > 0:
-		v.Summary = fmt.Sprintf("%s failed %s before %s was ready, tried again by itself, and has worked since", app.Name, times(len(early)), s.Name)
+		v.Summary = fmt.Sprintf("%s failed %s before %s was ready, tried again by itself, and has worked since", early[0].app.Name, times(len(early)), s.Name)
 		v.Doubts = append(v.Doubts, "it lives through the race; nothing prevents it")
-		v.Cures = c.orderCures(app, s)
+		v.Cures = c.orderCures(early[0].app, s)
 	case !first.Known() && c.isGated(app):
 		v.Summary = fmt.Sprintf("no failed connection; %s is ready, and startgate has not started %s yet", s.Name, app.Name)
 	case ready.Before(first):
@@ -111,7 +111,7 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	case ok && log.Lines == 0 && !c.hasPrevious(app):
 		return []string{"a line of " + app.Name + ": its log is empty"}
 	case log.Untimed, c.untimed(app):
-		missing = append(missing, "times: the log of "+app.Name+" has none; save it with kubectl logs --timestamps")
+		missing = append(missing, "times: the log of "+app.Name+" has none, or none that names its zone; save it with "+c.kubectl("logs", c.Name, "-c", app.Name, "--timestamps"))
 	case isRotated(log, began) && restarts(app) == 0:
 		missing = append(missing, fmt.Sprintf("the start of %s's log: it begins at %s, %s after the container; the rest was rotated away", app.Name, clockOf(log.First), span(log.First.At.Sub(began.At))))
 	}
@@ -119,9 +119,19 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 		missing = append(missing, fmt.Sprintf("the log of the run before: %s was restarted %s", app.Name, times(restarts(app))))
 	}
 	if restarts(app) > 0 && c.hasPrevious(app) && len(in(c.hits(timeline.Refused, timeline.Unresolved, timeline.TimedOut), starting, up, gone, restarting)) == 0 {
-		missing = append(missing, fmt.Sprintf("why %s was restarted: its log tells of no failed connection", app.Name))
+		missing = append(missing, fmt.Sprintf("why %s was restarted: %s", app.Name, c.behind(app)))
 	}
 	return missing
+}
+
+// behind says that connections failed at their server, behind a sidecar that was ready, if they did.
+func (c *Case) behind(app sidecar.Container) string {
+	for _, h := range slices.Backward(c.hits(timeline.Reset, timeline.Upstream)) {
+		if h.app.Name == app.Name && h.outside == "" && h.phase == up {
+			return fmt.Sprintf("%s was ready, and behind it a connection failed at %s, which is the server's or the mesh's: %s", h.sidecar.Name, clockOf(h.Entry), h.Text)
+		}
+	}
+	return "its log tells of no failed connection"
 }
 
 // isRotated reports whether a log begins long after its container, and is so long that its head may have been dropped.

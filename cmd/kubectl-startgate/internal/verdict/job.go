@@ -2,11 +2,9 @@ package verdict
 
 import (
 	"fmt"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 
-	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/evidence"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/sidecar"
 	"github.com/startgate/startgate/cmd/kubectl-startgate/internal/timeline"
 )
@@ -48,10 +46,4 @@ func (c *Case) jobKept(isCode func(int) bool) *Verdict {
 
 func (c *Case) willRestart(app sidecar.Container) bool {
 	return c.Pod.Spec.RestartPolicy == corev1.RestartPolicyOnFailure && app.Status.State.Terminated.ExitCode != 0
-}
-
-// IsKept reports whether a pod's status shows that its sidecar keeps it.
-func IsKept(pod *corev1.Pod) bool {
-	c := NewCase(&evidence.Evidence{Namespace: pod.Namespace, Name: pod.Name, Pod: pod}, time.Time{})
-	return c.jobKept(func(int) bool { return true }) != nil
 }

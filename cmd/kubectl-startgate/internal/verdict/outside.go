@@ -21,11 +21,17 @@ func outsideMesh(c *Case) *Verdict {
 	for _, app := range append(slices.Clone(c.Inits), c.Apps...) {
 		if refused := c.failures(app, timeline.Refused); len(refused) > 0 {
 			v.Severity = Problem
-			v.Summary += fmt.Sprintf("; %s was refused %s by the server itself", app.Name, times(len(refused)))
 			v.Evidence = append(v.Evidence, refused[0], last(refused))
+			if target := refused[0].Target; timeline.IsLoopback(target) && len(c.Apps) > 1 && len(v.Cures) == 0 {
+				v.Summary = fmt.Sprintf("%s; %s was refused %s at %s, which is in the pod itself", what, app.Name, times(len(refused)), target)
+				v.Cures = []cure.Cure{cure.Startgate(c.workload(), app.Name, c.appSpec(app), cure.Gate{WaitFor: "tcp://" + target})}
+				v.Doubts = []string{"nothing shows which container listens there, nor since when"}
+				continue
+			}
+			v.Summary += fmt.Sprintf("; %s was refused %s by the server itself", app.Name, times(len(refused)))
 		}
 	}
-	if v.Severity == Problem {
+	if v.Severity == Problem && len(v.Cures) == 0 {
 		v.Cures = []cure.Cure{cure.Note("ask the server itself", "See whether it runs and listens, and whether the address and the port are right.")}
 	}
 	if name == ProxyUser {

@@ -14,10 +14,11 @@ func startupRace(c *Case) *Verdict {
 		return nil // they tell of it, and why
 	}
 	hits := c.hits(timeline.Refused)
-	early := in(hits, starting)
-	if len(early) == 0 || c.survived(early) {
+	apps := c.hurt(in(hits, starting))
+	if len(apps) == 0 {
 		return nil
 	}
+	early := apps[0]
 	s := early[0].sidecar
 	early = of(early, s)
 	if !c.wasReady(s) || refusedLater(of(hits, s)) {
@@ -25,11 +26,32 @@ func startupRace(c *Case) *Verdict {
 	}
 	run := s.Runs[0]
 	v := &Verdict{Name: StartupRace, Severity: Problem, Summary: raceSummary(early, run)}
+	for _, other := range apps[1:] {
+		v.Summary += fmt.Sprintf("; %s was refused %s too", other[0].app.Name, times(len(other)))
+	}
 	v.Evidence = append(known(c.startOf(early[0]), run.Started), shown(early)...)
+	for _, other := range apps[1:] {
+		v.Evidence = append(v.Evidence, shown(other)...)
+	}
 	v.Evidence = append(v.Evidence, known(run.NotReady, run.Ready)...)
 	v.Doubts = raceDoubts(c, early, run)
 	v.Cures = c.orderCures(early[0].app, s)
+	for _, other := range apps[1:] {
+		v.Cures = append(v.Cures, c.startgate(other[0].app, s)...)
+	}
 	return v
+}
+
+// hurt returns the hits of each application that did not get over them, those with most restarts first.
+func (c *Case) hurt(hits []hit) (apps [][]hit) {
+	for _, app := range c.Apps {
+		own := slices.DeleteFunc(slices.Clone(hits), func(h hit) bool { return h.app.Name != app.Name })
+		if len(own) > 0 && !c.survived(own) {
+			apps = append(apps, own)
+		}
+	}
+	slices.SortStableFunc(apps, func(a, b []hit) int { return restarts(b[0].app) - restarts(a[0].app) })
+	return apps
 }
 
 // refusedLater reports whether a connection was refused after the sidecar's readiness, and not because it ended.

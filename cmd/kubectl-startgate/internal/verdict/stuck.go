@@ -40,9 +40,9 @@ func neverReady(c *Case) *Verdict {
 // whereToLook says where a sidecar that is not ready tells why. One that has never run has no log.
 func (c *Case) whereToLook(s Sidecar) string {
 	if !s.Runs[0].Started.Known() {
-		return fmt.Sprintf("See kubectl describe pod %s -n %s.", c.Name, c.Namespace)
+		return "See " + c.kubectl("describe", "pod", c.Name) + "."
 	}
-	return fmt.Sprintf("See kubectl logs %s -n %s -c %s, and the mesh's control plane.", c.Name, c.Namespace, s.Name)
+	return "See " + c.kubectl("logs", c.Name, "-c", s.Name) + ", and the mesh's control plane."
 }
 
 // reasons are what sidecars log while they are not ready, and what that means.
