@@ -27,7 +27,7 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 			now = starting
 		}
 		p := run.phaseAt(entry)
-		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry)
+		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry) && !entry.Before(run.Ended)
 		switch {
 		case p == starting:
 			return now
@@ -59,12 +59,12 @@ func (r Run) phaseAt(entry Entry) phase {
 		return starting
 	case !r.Ready.Before(entry):
 		return unclear
-	case entry.At.Sub(r.Ready.At) < lag:
-		return late
 	case r.Ending.Known() && r.Ending.Before(entry):
 		return gone
 	case r.Ending.Known() && !entry.Before(r.Ending), r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
 		return unclear // it may have ended
+	case entry.At.Sub(r.Ready.At) < lag:
+		return late
 	}
 	return up
 }
