@@ -149,8 +149,8 @@ func (c *Case) unclear() []string {
 		return []string{"which sidecars the pod has: neither its manifest nor the log of one is there"}
 	}
 	for _, run := range h.sidecar.Runs {
-		if run.Ended.Known() && run.Ready.Before(h.Entry) && !h.Before(run.Ended) && !run.Ended.Before(h.Entry) {
-			return []string{fmt.Sprintf("whether %s still ran when %s was refused at %s: it ended in this second", h.sidecar.Name, h.app.Name, clockOf(h.Entry))}
+		if run.Ended.Known() && run.Ready.Before(h.Entry) && run.mayHaveEnded(h.Entry) && !run.Ended.Before(h.Entry) {
+			return []string{fmt.Sprintf("whether %s still ran when %s was refused at %s: it ended at %s", h.sidecar.Name, h.app.Name, clockOf(h.Entry), clockOf(run.Ended))}
 		}
 	}
 	run := h.sidecar.Current()
