@@ -170,6 +170,17 @@ func (s Sidecar) Current() Run {
 	return s.Runs[len(s.Runs)-1]
 }
 
+// readyAt returns the last readiness before an entry, or else that of the current run.
+func (s Sidecar) readyAt(entry Entry) Entry {
+	ready := s.Current().Ready
+	for _, run := range s.Runs {
+		if run.Ready.Before(entry) {
+			ready = run.Ready
+		}
+	}
+	return ready
+}
+
 // isRunning reports whether the sidecar runs now.
 func (s Sidecar) isRunning() bool { return s.Status != nil && s.Status.State.Running != nil }
 
