@@ -106,19 +106,9 @@ type patient struct {
 	is    string                        // what is diagnosed; the pod if empty
 }
 
-// notShort skips what depends on how soon the kubelet does what: what the plugin may say of a
-// pod changes within its first seconds.
-func notShort(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("long")
-	}
-}
-
 // diagnoseAll makes all pods at once, and looks at each when its time has come.
 func diagnoseAll(t *testing.T, patients map[string]patient) {
 	need(t)
-	notShort(t)
 	if _, err := buildPlugin(); err != nil { // before there are pods that take the CPU
 		t.Fatal(err)
 	}
