@@ -16,15 +16,9 @@ import (
 	"testing"
 )
 
-// pluginFolder has the plugin, once it is built.
-var pluginFolder string
-
-// buildPlugin builds the plugin for all tests.
+// buildPlugin builds the plugin for all tests, in the cluster's folder.
 var buildPlugin = sync.OnceValues(func() (path string, err error) {
-	if pluginFolder, err = os.MkdirTemp("", "kubectl-startgate-"); err != nil {
-		return "", err
-	}
-	path = filepath.Join(pluginFolder, "kubectl-startgate")
+	path = filepath.Join(filepath.Dir(cluster.Kubeconfig), "kubectl-startgate")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
 	build.Dir = "../../../cmd/kubectl-startgate"
 	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
@@ -33,8 +27,6 @@ var buildPlugin = sync.OnceValues(func() (path string, err error) {
 	}
 	return path, nil
 })
-
-func removePlugin() { _ = os.RemoveAll(pluginFolder) }
 
 // plugin runs the plugin in the namespace, and returns what it prints and its exit code.
 func (n *namespace) plugin(args ...string) (out, errOut string, code int) {
