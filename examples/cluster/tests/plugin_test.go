@@ -98,7 +98,7 @@ type patient struct {
 	is    string                        // what is diagnosed; the pod if empty
 }
 
-// diagnoseAll makes all pods at once, and looks at each when its time has come.
+// diagnoseAll makes each pod when it is its turn, lest it gets old, and looks at it when its time has come.
 func diagnoseAll(t *testing.T, patients map[string]patient) {
 	need(t)
 	if _, err := buildPlugin(); err != nil { // before there are pods that take the CPU
@@ -106,12 +106,10 @@ func diagnoseAll(t *testing.T, patients map[string]patient) {
 	}
 	i := newIncident(t)
 	for name, p := range patients {
-		p.pod(i, name)
-	}
-	for name, p := range patients {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			of := incident{i.in(t), i.redis, i.postgres}
+			p.pod(of, name)
 			p.until(of, name)
 			if p.is == "" {
 				p.is = name
