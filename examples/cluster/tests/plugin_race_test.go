@@ -51,8 +51,8 @@ func longGrace(pod *corev1.Pod) {
 	pod.Spec.TerminationGracePeriodSeconds = &seconds
 }
 
-// backsOff waits until the kubelet will not start the application for as long as what comes next takes: what it is
-// refused in stays in the log of its last run, and nothing is between.
+// backsOff waits until the kubelet will not start the application for the next seconds, in which the proxy becomes
+// ready.
 func backsOff(i incident, pod string) {
 	i.Helper()
 	i.eventually("the kubelet backs off", func() bool {
