@@ -12,8 +12,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // DefaultVersion is the Kubernetes of kube/go.mod.
@@ -52,7 +50,7 @@ func buildKube(ctx context.Context, module, version string, say func(string)) (s
 		return "", err
 	}
 	binary := filepath.Join(cache, "kube-"+version+"-"+key)
-	unlock, err := lock(binary + ".lock")
+	unlock, err := lock(ctx, binary+".lock")
 	if err != nil {
 		return "", err
 	}
@@ -78,21 +76,6 @@ func buildFlags(version string) []string {
 		"-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false",
 		"-ldflags=-s -w" + variable + "gitVersion=" + version + variable + "gitMajor=" + numbers[0] + variable + "gitMinor=" + numbers[1],
 	}
-}
-
-// lock waits until no other process has the lock. It ends with the process.
-func lock(file string) (unlock func(), err error) {
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o644)
-	if err != nil {
-		return nil, err
-	}
-	for err = unix.EINTR; err == unix.EINTR; {
-		err = unix.Flock(int(f.Fd()), unix.LOCK_EX)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("cannot lock %s: %w", file, err)
-	}
-	return func() { f.Close() }, nil
 }
 
 // keyOf returns a name for what is built from these sources.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"os"
 	"path/filepath"
 )
@@ -8,7 +9,7 @@ import (
 // Cached returns the file or folder of this name in this machine's cache. If it is not
 // there, build makes it. Of two processes that want it at once, one builds it and the
 // other waits.
-func Cached(name string, build func(path string) error) (path string, err error) {
+func Cached(ctx context.Context, name string, build func(path string) error) (path string, err error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", err
@@ -18,7 +19,7 @@ func Cached(name string, build func(path string) error) (path string, err error)
 		return "", err
 	}
 	path = filepath.Join(cache, name)
-	unlock, err := lock(path + ".lock")
+	unlock, err := lock(ctx, path+".lock")
 	if err != nil {
 		return "", err
 	}

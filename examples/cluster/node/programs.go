@@ -20,7 +20,7 @@ func BuildPrograms(ctx context.Context, source string, packages []string, say fu
 	if err != nil {
 		return "", err
 	}
-	return Cached(name+"-"+key, func(bin string) error {
+	return Cached(ctx, name+"-"+key, func(bin string) error {
 		say("building " + name + ", once on this machine: that takes some minutes")
 		if err := os.MkdirAll(bin, 0o755); err != nil {
 			return err

@@ -20,7 +20,7 @@ func TestIstioPlugin(t *testing.T) {
 		"with":         {[]func(*corev1.Pod){always, slow}, all(logged("app", "it serves"), isReady), "healthy"},
 		"native":       {[]func(*corev1.Pod){withoutStartgate, always, native(true)}, all(logged("app", "it serves"), isReady), "healthy"},
 		"held":         {[]func(*corev1.Pod){withoutStartgate, always, proxy(hold, "ENVOY_INIT=2s")}, all(logged("app", "it serves"), isReady), "healthy"},
-		"held-in-vain": {[]func(*corev1.Pod){withoutStartgate, always, proxy(hold, "ENVOY_INIT=1h")}, ends("app", 1), "hold-ran-out(?: sidecar-never-ready)?"},
+		"held-in-vain": {[]func(*corev1.Pod){withoutStartgate, always, proxy(hold, "ENVOY_INIT=1h")}, all(happened("FailedPostStartHook", ""), ends("app", 1)), "hold-ran-out(?: sidecar-never-ready)?"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -41,6 +41,7 @@ func testMain(m *testing.M) (code int, err error) {
 	if missing = node.Missing(); len(missing) > 0 || flag.Lookup("test.list").Value.String() != "" {
 		return m.Run(), nil
 	}
+	endWithParent()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	began := time.Now()
@@ -57,8 +58,19 @@ func testMain(m *testing.M) (code int, err error) {
 	if err := startInjectors(ctx); err != nil {
 		return 1, err
 	}
-	defer removePlugin()
+	stop() // from here on a signal ends this process at once, and with it the cluster
 	return m.Run(), nil
+}
+
+// endWithParent ends this process when its parent has ended: a signal to go test alone does not reach it.
+func endWithParent() {
+	parent := os.Getppid()
+	go func() {
+		for os.Getppid() == parent {
+			time.Sleep(time.Second)
+		}
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+	}()
 }
 
 // need skips the test on a machine that cannot have a cluster. With NOSKIP=1, as in CI,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 )
 
@@ -147,29 +148,61 @@ func isReady(i incident, name string) {
 	})
 }
 
-// isDecided waits until the plugin has a verdict. Until then it says that it cannot tell, and nothing else.
-func isDecided(i incident, pod string) {
-	i.Helper()
-	i.eventually("a verdict on "+pod, func() bool {
-		found, _ := i.diagnose(pod)
-		return found.Verdict.Severity != "undecided"
-	})
+// What the plugin says of a pod depends on when it looks. These wait for what the answer rests on, and never ask
+// the plugin itself.
+
+// hasRun waits until a container has run for some time.
+func hasRun(container string, long time.Duration) func(incident, string) {
+	return func(i incident, pod string) {
+		i.Helper()
+		i.eventually(container+" has run for "+long.String(), func() bool {
+			running := i.status(pod, container).State.Running
+			return running != nil && time.Since(running.StartedAt.Time) > long
+		})
+	}
 }
 
-// waitForLine waits for a line with this text that is not older than this.
-func (n *namespace) waitForLine(pod, container, text string, than time.Time) {
+// wrote waits until a container has written a line some time ago.
+func wrote(container, text string, ago time.Duration) func(incident, string) {
+	return func(i incident, pod string) {
+		i.Helper()
+		i.waitForLine(pod, container, text, func(at time.Time) bool { return time.Since(at) > ago })
+	}
+}
+
+// happened waits for an event of a pod: the kubelet sends them later than the status of what they tell of.
+func happened(reason, text string) func(incident, string) {
+	return func(i incident, pod string) {
+		i.Helper()
+		i.eventually(pod+" has the event "+reason+": "+text, func() bool {
+			events, err := cluster.Client.CoreV1().Events(i.name).List(i.Context(), metav1.ListOptions{FieldSelector: "involvedObject.name=" + pod})
+			return err == nil && slices.ContainsFunc(events.Items, func(e corev1.Event) bool {
+				return e.Reason == reason && strings.Contains(e.Message, text)
+			})
+		})
+	}
+}
+
+// waitForLine waits for a line with this text and such a time.
+func (n *namespace) waitForLine(pod, container, text string, is func(time.Time) bool) {
 	n.Helper()
 	n.eventually(container+" in "+pod+" writes "+text, func() bool {
 		log, err := n.logs(pod, corev1.PodLogOptions{Container: container, Timestamps: true})
 		for line := range strings.Lines(log) {
 			stamp, _, _ := strings.Cut(line, " ")
 			at, failed := time.Parse(time.RFC3339Nano, stamp)
-			if err == nil && failed == nil && !at.Before(than) && strings.Contains(line, text) {
+			if err == nil && failed == nil && is(at) && strings.Contains(line, text) {
 				return true
 			}
 		}
 		return false
 	})
+}
+
+// waitForNewLine waits for a line with this text that is not older than this.
+func (n *namespace) waitForNewLine(pod, container, text string, than time.Time) {
+	n.Helper()
+	n.waitForLine(pod, container, text, func(at time.Time) bool { return !at.Before(than) })
 }
 
 // all does one thing after the other.

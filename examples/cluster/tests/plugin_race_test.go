@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -12,8 +13,9 @@ import (
 func TestPluginRaces(t *testing.T) {
 	t.Parallel()
 	serves := all(becomesReady, logged("app", "it serves"))
+	hookFails := happened("FailedPostStartHook", "")
 	diagnoseAll(t, map[string]patient{
-		"startup-race":          {pod: anApp(withoutStartgate), until: isReadyMeanwhile, want: `startup-race\??`, says: "before istio-proxy was ready"},
+		"startup-race":          {pod: anApp(withoutStartgate), until: all(backsOff, proxyIsReady), want: `startup-race\??`, says: "before istio-proxy was ready"},
 		"startup-race-gated":    {pod: anApp(), until: all(logged("app", logWaiting), serves), want: "healthy", says: "before app's first line"},
 		"refused-after":         {pod: anAppThat(asksItself, sidecar("--ready-after=0s")), until: ends("app", 2), want: "refused-after-readiness"},
 		"refused-after-alone":   {pod: anAppThat(asksItself, sidecar("--ready-after=0s"), withoutStartgate), until: ends("app", 2), want: "refused-after-readiness"},
@@ -22,13 +24,13 @@ func TestPluginRaces(t *testing.T) {
 		"shutdown-alone":        {pod: anAppThat(asksOn, longGrace, withoutStartgate), until: isShutDown, want: `shutdown-race\?`},
 		"proxy-restarted":       {pod: anAppThat(asksOn), until: isRestarted, want: "proxy-restarted"},
 		"restarted-alone":       {pod: anAppThat(asksOn, withoutStartgate), until: isRestarted, want: "proxy-restarted"},
-		"dns":                   {pod: anAppThat(asksByName, withoutStartgate, ownResolver), until: namesResolveMeanwhile, want: `dns-before-the-proxy\?`, says: "a name did not resolve"},
+		"dns":                   {pod: anAppThat(asksByName, withoutStartgate, ownResolver), until: all(backsOff, namesResolve, proxyIsReady), want: `dns-before-the-proxy\?`, says: "a name did not resolve"},
 		"dns-gated":             {pod: anAppThat(asksByName, ownResolver), until: all(logged("app", logWaiting), namesResolve, serves), want: "healthy"},
-		"native-no-probe":       {pod: byHand(nativeWithoutProbe, withoutStartgate), until: isReadyMeanwhile, want: "native-sidecar-without-startup-probe"},
+		"native-no-probe":       {pod: byHand(nativeWithoutProbe, withoutStartgate), until: all(backsOff, proxyIsReady), want: "native-sidecar-without-startup-probe"},
 		"native-no-probe-gated": {pod: byHand(nativeWithoutProbe), until: all(logged("app", logWaiting), serves), want: "healthy"},
 		"native":                {pod: anApp(withoutStartgate, annotated(nativeSidecar)), until: serves, want: "healthy"},
-		"hold":                  {pod: heldInVain(afterFailure, withoutStartgate), until: all(isTriedAgain, sidecarReady), want: "hold-ran-out", says: "failed"},
-		"hold-gated":            {pod: heldInVain(atOnce), until: all(isTriedAgain, logged("app", "it serves"), isReady), want: "hold-ran-out", says: "startgate waits in it"},
+		"hold":                  {pod: heldInVain(afterFailure, withoutStartgate), until: all(hookFails, isTriedAgain, sidecarReady), want: "hold-ran-out", says: "failed"},
+		"hold-gated":            {pod: heldInVain(atOnce), until: all(hookFails, isTriedAgain, logged("app", "it serves"), isReady), want: "hold-ran-out", says: "startgate waits in it"},
 	})
 }
 
@@ -49,24 +51,29 @@ func longGrace(pod *corev1.Pod) {
 	pod.Spec.TerminationGracePeriodSeconds = &seconds
 }
 
-// isReadyMeanwhile lets the proxy become ready while the kubelet backs off: it may remove the log of the run before
-// when it makes the next.
-func isReadyMeanwhile(i incident, pod string) {
+// backsOff waits until the kubelet will not start the application for the next seconds, in which the proxy becomes
+// ready.
+func backsOff(i incident, pod string) {
 	i.Helper()
-	i.waitForEnds(pod, "app", 3) // from then on it backs off for 20 seconds and more
 	i.eventually("the kubelet backs off", func() bool {
-		waiting := i.status(pod, "app").State.Waiting
-		return waiting != nil && waiting.Reason == "CrashLoopBackOff"
+		status := i.status(pod, "app")
+		waiting, ended := status.State.Waiting, status.LastTerminationState.Terminated
+		if waiting == nil || ended == nil {
+			return false
+		}
+		_, message, _ := strings.Cut(waiting.Message, "back-off ")
+		long, _, _ := strings.Cut(message, " ")
+		d, err := time.ParseDuration(long)
+		return err == nil && time.Until(ended.FinishedAt.Add(d)) > 8*time.Second
 	})
-	i.waitForLine(pod, "istio-proxy", "NOT ready", time.Now())
-	i.letBecomeReady(pod)
-	i.waitForLog(pod, "istio-proxy", "Envoy proxy is ready")
 }
 
-func namesResolveMeanwhile(i incident, pod string) {
+// proxyIsReady lets the proxy become ready, after it has said once more that it is not.
+func proxyIsReady(i incident, pod string) {
 	i.Helper()
-	isReadyMeanwhile(i, pod)
-	namesResolve(i, pod)
+	i.waitForNewLine(pod, "istio-proxy", "NOT ready", time.Now())
+	i.letBecomeReady(pod)
+	i.waitForLog(pod, "istio-proxy", "Envoy proxy is ready")
 }
 
 // isShutDown deletes the pod, whose proxy ends at once and whose application does not.
@@ -76,7 +83,7 @@ func isShutDown(i incident, pod string) {
 	i.waitForLog(pod, "app", "PONG")
 	i.kubectl("delete", "pod", pod, "--wait=false")
 	i.waitForLog(pod, "istio-proxy", "exits")
-	i.waitForLine(pod, "app", "Connection refused", time.Now().Add(2*time.Second)) // the kubelet's times have whole seconds
+	i.waitForNewLine(pod, "app", "Connection refused", time.Now().Add(2*time.Second)) // the kubelet's times have whole seconds
 }
 
 // isRestarted kills the proxy, and lets it become ready again when the application was refused.
@@ -87,7 +94,7 @@ func isRestarted(i incident, pod string) {
 	i.signal(pod, "istio-proxy", syscall.SIGKILL)
 	isTriedAgain(i, pod)
 	i.waitForLog(pod, "istio-proxy", "listens")
-	i.waitForLine(pod, "app", "Connection refused", time.Now())
+	i.waitForNewLine(pod, "app", "Connection refused", time.Now())
 	becomesReady(i, pod)
 }
 

@@ -2,6 +2,7 @@ package tests
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 )
@@ -19,17 +20,17 @@ func TestPluginStuck(t *testing.T) {
 		"kept":           {pod: aJob("echo works", withoutStartgate), until: kept, is: "job/kept", want: "job-kept-by-its-sidecar"},
 		"kept-gated":     {pod: aJob("echo works"), until: kept, is: "job/kept-gated", want: "job-kept-by-its-sidecar"},
 		"done":           {pod: aJob("echo works", settings("STARTGATE_QUIT=istio")), until: done, is: "job/done", want: "healthy"},
-		"never-ready":    {pod: anApp(withoutStartgate, never), until: all(ends("app", 1), isDecided), want: "sidecar-never-ready", says: "no configuration"},
+		"never-ready":    {pod: anApp(withoutStartgate, never), until: all(ends("app", 1), hasRun("istio-proxy", 30*time.Second)), want: "sidecar-never-ready", says: "no configuration"},
 		"never-image":    {pod: byHand(withProxy("localhost/none:1"), withoutStartgate), until: reason("istio-proxy", "ErrImageNeverPull"), want: "sidecar-never-ready", says: "image"},
 		"never-crash":    {pod: aPodThat(served, withoutStartgate, sidecar("--nonsense"), restart(corev1.RestartPolicyAlways)), until: ends("istio-proxy", 2), want: "sidecar-never-ready", says: "code 2"},
-		"waiting":        {pod: anApp(), until: all(logged("app", logWaiting), isDecided), want: "gated-and-stuck" + mayBeLong, says: "has waited for istio"},
+		"waiting":        {pod: anApp(), until: wrote("app", logWaiting, 10*time.Second), want: "gated-and-stuck" + mayBeLong, says: "has waited for istio"},
 		"code-124":       {pod: anApp(never, settings("STARTGATE_TIMEOUT=2s")), until: ends("app", 1), want: "gated-and-stuck" + mayBeLong, says: "code 124"},
-		"code-124-once":  {pod: anApp(never, settings("STARTGATE_TIMEOUT=2s"), once), until: ends("app", 1), want: "gated-and-stuck" + mayBeLong + " job-kept-by-its-sidecar", says: "code 124"},
+		"code-124-once":  {pod: anApp(never, settings("STARTGATE_TIMEOUT=2s"), once), until: all(ends("app", 1), hasRun("istio-proxy", 0)), want: "gated-and-stuck" + mayBeLong + " job-kept-by-its-sidecar", says: "code 124"},
 		"code-125":       {pod: anApp(ready, settings("STARTGATE_TIMEOUT=soon")), until: ends("app", 1), want: "gated-and-stuck", says: "code 125"},
 		"code-126":       {pod: anApp(ready, arguments("/tmp")), until: ends("app", 1), want: "gated-and-stuck", says: "code 126"},
 		"code-127":       {pod: anApp(ready, arguments("nothing")), until: ends("app", 1), want: "gated-and-stuck", says: "code 127"},
-		"startup-probe":  {pod: aPodThat(serves, never, restart(corev1.RestartPolicyAlways), smallStartup), until: ends("app", 1), want: "probe-budget-too-small" + mayBeLong, says: "it allows 3s"},
-		"liveness-probe": {pod: aPodThat(serves, never, restart(corev1.RestartPolicyAlways), smallLiveness), until: ends("app", 2), want: "probe-budget-too-small" + mayBeLong, says: "livenessProbe"},
+		"startup-probe":  {pod: aPodThat(serves, never, restart(corev1.RestartPolicyAlways), smallStartup), until: all(happened("Killing", "failed startup probe"), ends("app", 1)), want: "probe-budget-too-small" + mayBeLong, says: "it allows 3s"},
+		"liveness-probe": {pod: aPodThat(serves, never, restart(corev1.RestartPolicyAlways), smallLiveness), until: all(happened("Killing", "failed liveness probe"), ends("app", 2)), want: "probe-budget-too-small" + mayBeLong, says: "livenessProbe"},
 		"not-injected":   {pod: aPodThat(served, notInjected, settings("STARTGATE_WAIT_FOR=none")), until: logged("app", "works"), want: "not-injected"},
 		"server-down":    {pod: anAppThat("redis-cli -e -h $REDIS -p 6380 ping; exit 1", notInjected, withoutStartgate), until: ends("app", 1), want: "not-injected", says: "refused"},
 		"ambient":        {pod: aPodThat(served, notInjected, withoutStartgate, ambient), until: logged("app", "works"), want: "ambient"},

@@ -16,15 +16,9 @@ import (
 	"testing"
 )
 
-// pluginFolder has the plugin, once it is built.
-var pluginFolder string
-
-// buildPlugin builds the plugin for all tests.
+// buildPlugin builds the plugin for all tests, in the cluster's folder.
 var buildPlugin = sync.OnceValues(func() (path string, err error) {
-	if pluginFolder, err = os.MkdirTemp("", "kubectl-startgate-"); err != nil {
-		return "", err
-	}
-	path = filepath.Join(pluginFolder, "kubectl-startgate")
+	path = filepath.Join(filepath.Dir(cluster.Kubeconfig), "kubectl-startgate")
 	build := exec.Command("go", "build", "-ldflags=-s -w", "-o", path, ".")
 	build.Dir = "../../../cmd/kubectl-startgate"
 	build.Env = append(os.Environ(), "GOWORK=off", "CGO_ENABLED=0")
@@ -33,8 +27,6 @@ var buildPlugin = sync.OnceValues(func() (path string, err error) {
 	}
 	return path, nil
 })
-
-func removePlugin() { _ = os.RemoveAll(pluginFolder) }
 
 // plugin runs the plugin in the namespace, and returns what it prints and its exit code.
 func (n *namespace) plugin(args ...string) (out, errOut string, code int) {
@@ -106,30 +98,18 @@ type patient struct {
 	is    string                        // what is diagnosed; the pod if empty
 }
 
-// notShort skips what depends on how soon the kubelet does what: what the plugin may say of a
-// pod changes within its first seconds.
-func notShort(t *testing.T) {
-	t.Helper()
-	if testing.Short() {
-		t.Skip("long")
-	}
-}
-
-// diagnoseAll makes all pods at once, and looks at each when its time has come.
+// diagnoseAll makes each pod when it is its turn, lest it gets old, and looks at it when its time has come.
 func diagnoseAll(t *testing.T, patients map[string]patient) {
 	need(t)
-	notShort(t)
 	if _, err := buildPlugin(); err != nil { // before there are pods that take the CPU
 		t.Fatal(err)
 	}
 	i := newIncident(t)
 	for name, p := range patients {
-		p.pod(i, name)
-	}
-	for name, p := range patients {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			of := incident{i.in(t), i.redis, i.postgres}
+			p.pod(of, name)
 			p.until(of, name)
 			if p.is == "" {
 				p.is = name

@@ -22,6 +22,7 @@ func refusedAfter(c *Case) *Verdict {
 		return nil
 	}
 	h := late[0]
+	ready := h.sidecar.readyAt(h.Entry)
 	v := &Verdict{Name: RefusedAfter, Severity: Problem, Evidence: shown(late)}
 	switch {
 	case h.outside != "":
@@ -31,11 +32,11 @@ func refusedAfter(c *Case) *Verdict {
 		v.Summary = fmt.Sprintf("%s was refused %s by %s while that was ready", h.app.Name, times(len(late)), h.sidecar.Name)
 		v.Cures = []cure.Cure{cure.Note("see the sidecar's own settings", "See at which port or socket "+h.sidecar.Name+" listens, and its log at "+clockOf(h.Entry)+".")}
 	default:
-		v.Summary = fmt.Sprintf("%s was refused %s while %s was ready, first %s after it", h.app.Name, times(len(late)), h.sidecar.Name, span(h.At.Sub(h.sidecar.Current().Ready.At)))
+		v.Summary = fmt.Sprintf("%s was refused %s while %s was ready, first %s after it", h.app.Name, times(len(late)), h.sidecar.Name, span(h.At.Sub(ready.At)))
 		v.Doubts = []string{"a live redirect does not refuse, so this connection was not redirected: nothing here shows why (rules of the mesh itself, another network namespace, a proxy that died for a moment)"}
 		v.Cures = []cure.Cure{cure.Note("see what is redirected", "Compare the address with the mesh's global excludeIPRanges and ports, and the proxy's log at "+clockOf(h.Entry)+".")}
 	}
-	v.Evidence = append(known(h.sidecar.Current().Ready), v.Evidence...)
+	v.Evidence = append(known(ready), v.Evidence...)
 	return v
 }
 

@@ -158,6 +158,11 @@ func (c *Case) unclear() []string {
 	if h.sidecar.Kind == nil {
 		return []string{"which sidecars the pod has: neither its manifest nor the log of one is there"}
 	}
+	for _, run := range h.sidecar.Runs {
+		if run.Ended.Known() && run.Ready.Before(h.Entry) && run.mayHaveEnded(h.Entry) && !run.Ended.Before(h.Entry) {
+			return []string{fmt.Sprintf("whether %s still ran when %s was refused at %s: it ended at %s", h.sidecar.Name, h.app.Name, clockOf(h.Entry), clockOf(run.Ended))}
+		}
+	}
 	run := h.sidecar.Current()
 	question := fmt.Sprintf("whether %s was refused at %s before or after %s was ready", h.app.Name, clockOf(h.Entry), h.sidecar.Name)
 	switch {

@@ -91,10 +91,10 @@ func shown(hits []hit) (entries []Entry) {
 }
 
 // survived reports whether an application tried again by itself until the sidecar was ready: it says so or asks for
-// the same address more than once in one run, was never restarted, and the pod is ready. Of a pod that is gone, only
-// what it says counts.
+// the same address more than once in one run, was never restarted, and the pod is ready, or is deleted, where its
+// sidecar may be gone already. Of a pod that is gone, only what it says counts.
 func (c *Case) survived(hits []hit) bool {
-	if c.Pod != nil && !c.isReady() {
+	if c.Pod != nil && !c.isReady() && !c.isGoing() {
 		return false
 	}
 	tries, says := map[string]int{}, false

@@ -27,7 +27,7 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 			now = starting
 		}
 		p := run.phaseAt(entry)
-		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry)
+		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry) && !entry.Before(run.Ended)
 		switch {
 		case p == starting:
 			return now
@@ -38,7 +38,14 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 	return gone
 }
 
-// lag is how much later than the attempt a program may log that it failed.
+// mayHaveEnded reports whether a run may have been over when an entry happened. The runtime notices an end a moment
+// after it.
+func (r Run) mayHaveEnded(entry Entry) bool {
+	return r.Ending.Known() && !entry.Before(r.Ending) || r.Last.Known() && !entry.Before(r.Last) ||
+		r.Ended.Known() && !entry.BeforeTime(r.Ended.At.Add(-lag))
+}
+
+// lag is how much later than the attempt a program may log that it failed, and a runtime that a program has ended.
 const lag = time.Second
 
 // phaseAt is starting, late, up, gone or unclear.
@@ -59,12 +66,12 @@ func (r Run) phaseAt(entry Entry) phase {
 		return starting
 	case !r.Ready.Before(entry):
 		return unclear
-	case entry.At.Sub(r.Ready.At) < lag:
-		return late
 	case r.Ending.Known() && r.Ending.Before(entry):
 		return gone
-	case r.Ending.Known() && !entry.Before(r.Ending), r.Ended.Known() && !entry.Before(r.Ended), r.Last.Known() && !entry.Before(r.Last):
-		return unclear // it may have ended
+	case r.mayHaveEnded(entry):
+		return unclear
+	case entry.At.Sub(r.Ready.At) < lag:
+		return late
 	}
 	return up
 }

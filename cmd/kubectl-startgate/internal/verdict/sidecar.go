@@ -24,8 +24,10 @@ type Run struct {
 	Ready    Entry // the first sign that it was ready, which may come late
 	Ending   Entry // the first sign that it shuts down
 	Ended    Entry
-	// First and Last are the lines of its log, if nothing else tells when it ran.
-	First, Last Entry
+	// First is the first line of its log: the run before has ended by then, more exactly than the kubelet tells.
+	First Entry
+	// Last is the last one, if nothing else tells when it ran.
+	Last Entry
 	// Inferred says that nothing tells of its readiness, except that the signs of the contrary end.
 	Inferred bool
 	// Loose says that only the pod's condition tells of its readiness, which waits for all containers.
@@ -72,9 +74,10 @@ func newRun(t *timeline.Timeline, s Sidecar, previous bool, pod *corev1.Pod) (ru
 		run.findEnding(t.Of("", timeline.Deleted))
 	}
 	run.findNotReady(signs)
+	log, _ := t.LogOf(s.Name, previous)
+	run.First = log.First
 	if pod == nil {
-		log, _ := t.LogOf(s.Name, previous)
-		run.First, run.Last = log.First, log.Last
+		run.Last = log.Last
 	}
 	if pod == nil && !previous {
 		run.infer(t)
@@ -165,6 +168,17 @@ func (s Sidecar) Current() Run {
 		return Run{}
 	}
 	return s.Runs[len(s.Runs)-1]
+}
+
+// readyAt returns the last readiness before an entry, or else that of the current run.
+func (s Sidecar) readyAt(entry Entry) Entry {
+	ready := s.Current().Ready
+	for _, run := range s.Runs {
+		if run.Ready.Before(entry) {
+			ready = run.Ready
+		}
+	}
+	return ready
 }
 
 // isRunning reports whether the sidecar runs now.

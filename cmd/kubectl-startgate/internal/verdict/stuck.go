@@ -2,6 +2,7 @@ package verdict
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,7 +74,7 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 		return "it is killed because its memory limit is too low (OOMKilled)", evidence
 	case strings.HasPrefix(waiting.Text, "CreateContainer"), strings.HasPrefix(waiting.Text, "RunContainerError"):
 		return waiting.Text, evidence
-	case blocked.Known() && !s.Runs[0].Started.Known():
+	case blocked.Known() && !c.hasStartedSince(blocked):
 		return blocked.Text, append(evidence, blocked)
 	case sign.Text != "" && !c.isYoung(s):
 		return meaningOf(sign.Text), evidence
@@ -83,6 +84,11 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 		return probe.Text, evidence
 	}
 	return "", nil
+}
+
+// hasStartedSince reports whether a container of the pod was started after an entry: what kept the pod is over.
+func (c *Case) hasStartedSince(entry Entry) bool {
+	return slices.ContainsFunc(c.Timeline.Entries, func(e Entry) bool { return e.Kind == timeline.Started && !e.Before(entry) })
 }
 
 // isYoung reports whether a sidecar may still be starting.
