@@ -519,8 +519,8 @@ func TestSecretsInWrongPlaces(t *testing.T) {
 		{[]string{"TIMEOUT=redis://:s3cr3t@cache"}, []string{"true"}, "STARTGATE_TIMEOUT: not a duration"},
 		{[]string{"LOG_LEVEL=LEVEL=s3cr3t"}, []string{"true"}, "STARTGATE_LOG_LEVEL: write debug"},
 		{[]string{"SUPERVISE=u:s3cr3t"}, []string{"true"}, "STARTGATE_SUPERVISE: write true"},
-		{[]string{"WAIT_FOR=file:///dev/null", "TIMEOUT=1ms"}, []string{"true", "s3cr3t"}, "cannot start true"},
-		{[]string{"WAIT_FOR=file:///missing", "TIMEOUT=1ms"}, []string{"/dev/u:s3cr3t@db/x"}, "cannot start /dev/u:***: file"},
+		{[]string{"WAIT_FOR=file:///dev/null", "TIMEOUT=500ms"}, []string{"true", "s3cr3t"}, "cannot start true"},
+		{[]string{"WAIT_FOR=file:///missing", "TIMEOUT=500ms"}, []string{"/dev/u:s3cr3t@db/x"}, "cannot start /dev/u:***: file"},
 	} {
 		for _, format := range []string{"text", "json"} {
 			settings := append([]string{"WAIT_FOR=none", "LOG_FORMAT=" + format, "LOG_LEVEL=debug"}, test.settings...)
