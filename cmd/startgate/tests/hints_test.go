@@ -431,7 +431,7 @@ func TestHintsOfPaths(t *testing.T) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	for _, file := range []string{"sh file", "dir closed", "sh closed/app", "link loop loop", "link dangling none/app", "link inside closed/app"} {
+	for _, file := range []string{"sh file", "dir closed", "sh closed/app", "link loop loop", "link dangling none/app", "link inside closed/app", "link through file/x"} {
 		if err := makeFile(dir, file); err != nil {
 			t.Fatal(err)
 		}
@@ -450,6 +450,7 @@ func TestHintsOfPaths(t *testing.T) {
 		{"/" + strings.Repeat("n", 300), "file name too long", "This path is too long for the kernel: it takes 255 bytes between two slashes, and 4095 in all"},
 		{"/closed/app", "permission denied", "This user may not look into DIR/closed: see its owner and mode, and the pod's fsGroup"},
 		{"/inside", "permission denied", "DIR/inside is a symbolic link to closed/app: permission denied"},
+		{"/through", "not a directory", "DIR/through is a symbolic link to file/x: not a directory"},
 	} {
 		for _, what := range []string{"", "file://", "unix://"} {
 			if what == "unix://" && len(test.path) > 100 {
@@ -519,8 +520,8 @@ func TestSecretsInWrongPlaces(t *testing.T) {
 		{[]string{"TIMEOUT=redis://:s3cr3t@cache"}, []string{"true"}, "STARTGATE_TIMEOUT: not a duration"},
 		{[]string{"LOG_LEVEL=LEVEL=s3cr3t"}, []string{"true"}, "STARTGATE_LOG_LEVEL: write debug"},
 		{[]string{"SUPERVISE=u:s3cr3t"}, []string{"true"}, "STARTGATE_SUPERVISE: write true"},
-		{[]string{"WAIT_FOR=file:///dev/null", "TIMEOUT=1ms"}, []string{"true", "s3cr3t"}, "cannot start true"},
-		{[]string{"WAIT_FOR=file:///missing", "TIMEOUT=1ms"}, []string{"/dev/u:s3cr3t@db/x"}, "cannot start /dev/u:***: file"},
+		{[]string{"WAIT_FOR=file:///dev/null", "TIMEOUT=500ms"}, []string{"true", "s3cr3t"}, "cannot start true"},
+		{[]string{"WAIT_FOR=file:///missing", "TIMEOUT=500ms"}, []string{"/dev/u:s3cr3t@db/x"}, "cannot start /dev/u:***: file"},
 	} {
 		for _, format := range []string{"text", "json"} {
 			settings := append([]string{"WAIT_FOR=none", "LOG_FORMAT=" + format, "LOG_LEVEL=debug"}, test.settings...)

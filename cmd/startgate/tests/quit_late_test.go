@@ -6,6 +6,7 @@ package tests
 // startgate waits for the injected sidecar, to shut it down.
 
 import (
+	"net"
 	"strings"
 	"syscall"
 	"testing"
@@ -58,15 +59,15 @@ func TestQuitOfASidecarThatComesLate(t *testing.T) {
 	}
 }
 
-// It has what is left of STARTGATE_TIMEOUT.
+// It has what is left of STARTGATE_TIMEOUT, and the shutdown request is part of that.
 func TestQuitOfASidecarThatNeverComes(t *testing.T) {
 	t.Parallel()
 	enterNetwork(t)
-	p := start(t, command(lateQuit("TIMEOUT=1s"), binary, "--", "./missing"))
+	p := start(t, command(lateQuit("TIMEOUT=3s", "QUIT_TIMEOUT=2500ms"), binary, "--", "./missing"))
 	p.ends(127)
 	p.logHas(logComesLate, "event=quit_never_seen target=istio")
-	if p.took < time.Second {
-		p.Errorf("it took %v, want a second", p.took)
+	if p.took < 3*time.Second || p.took > 5*time.Second {
+		p.Errorf("it took %v, want 3 s, of which the shutdown request has 2.5 s", p.took)
 	}
 }
 
@@ -106,6 +107,26 @@ func TestQuitDoesNotWaitForASidecar(t *testing.T) {
 			}
 		})
 	}
+}
+
+// One that was there, and is gone when the program turns out not to run, does not come any more.
+func TestQuitDoesNotWaitForASidecarThatWasReady(t *testing.T) {
+	t.Parallel()
+	enterNetwork(t)
+	dir := t.TempDir()
+	if err := makeFile(dir, "#! script /no/such"); err != nil {
+		t.Fatal(err)
+	}
+	s := newSidecar(t, agentAddr)
+	s.answer = func(s *sidecar, conn net.Conn) {
+		status(200, "")(s, conn)
+		s.refuse()
+	}
+	s.listen()
+	p := start(t, command(lateQuit("WAIT_FOR=istio"), binary, "--", dir+"/script"))
+	p.ends(127)
+	p.logHas("event=quit_gone target=istio")
+	p.logHasNot(logComesLate)
 }
 
 // A signal that stops programs ends that wait. The code stays the one of the reason.
