@@ -65,7 +65,7 @@ func releasePID(ctx context.Context, pid int) error {
 	}
 	conn, err := new(net.Dialer).DialContext(ctx, "unix", name+strconv.Itoa(pid))
 	if timeout := net.Error(nil); errors.As(err, &timeout) && timeout.Timeout() {
-		return errNoRelease
+		return errNoAnswer
 	}
 	if err != nil {
 		return errnoOf(err)
@@ -78,7 +78,7 @@ func releasePID(ctx context.Context, pid int) error {
 	answer, err := bufio.NewReader(io.LimitReader(conn, 200)).ReadString('\n')
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return errNoRelease
+		return errNoAnswer
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case err != nil:
@@ -89,7 +89,7 @@ func releasePID(ctx context.Context, pid int) error {
 	return nil
 }
 
-var errNoRelease = errors.New("it does not answer")
+var errNoAnswer = errors.New("it does not answer")
 
 // releasePatience is how long a wait may take to answer.
 const releasePatience = 5 * time.Second
