@@ -7,6 +7,7 @@ package tests
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -66,7 +67,7 @@ func (w *waiter) handOver() (h handover, err error) {
 	if code := p.code(); code != 0 {
 		return h, fmt.Errorf("exit code is %d\n%s", code, p)
 	}
-	h.cpu = p.cmd.ProcessState.UserTime() + p.cmd.ProcessState.SystemTime()
+	h.cpu = cpuTime(p.cmd.ProcessState)
 	h.requests = int(w.sidecar.asked.Load())
 	words := strings.Fields(p.out.String())
 	if len(words) == 0 {
@@ -157,6 +158,9 @@ func delaysOf(all []handover) (delays []time.Duration) {
 	}
 	return delays
 }
+
+// cpuTime returns the CPU time of a process and its children.
+func cpuTime(p *os.ProcessState) time.Duration { return p.UserTime() + p.SystemTime() }
 
 func cpuOf(all []handover) (sum time.Duration) {
 	for _, h := range all {
