@@ -1,7 +1,6 @@
 package tests
 
 import (
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -52,19 +51,16 @@ func longGrace(pod *corev1.Pod) {
 }
 
 // backsOff waits until the kubelet will not start the application for the next seconds, in which the proxy becomes
-// ready.
+// ready. It starts a container again at once, then after 10 seconds, 20, 40 and so on.
 func backsOff(i incident, pod string) {
 	i.Helper()
 	i.eventually("the kubelet backs off", func() bool {
-		status := i.status(pod, "app")
-		waiting, ended := status.State.Waiting, status.LastTerminationState.Terminated
-		if waiting == nil || ended == nil {
+		ends := i.endsOf(pod, "app")
+		if len(ends) < 2 {
 			return false
 		}
-		_, message, _ := strings.Cut(waiting.Message, "back-off ")
-		long, _, _ := strings.Cut(message, " ")
-		d, err := time.ParseDuration(long)
-		return err == nil && time.Until(ended.FinishedAt.Add(d)) > 8*time.Second
+		backOff := 10 * time.Second << (len(ends) - 2)
+		return time.Until(ends[len(ends)-1].FinishedAt.Add(backOff)) > 8*time.Second
 	})
 }
 
