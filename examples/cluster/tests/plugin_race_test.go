@@ -1,6 +1,7 @@
 package tests
 
 import (
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -20,9 +21,9 @@ func TestPluginRaces(t *testing.T) {
 		"refused-after-alone":   {pod: anAppThat(asksItself, sidecar("--ready-after=0s"), withoutStartgate), until: ends("app", 2), want: "refused-after-readiness"},
 		"refused-excluded":      {pod: anAppThat("redis-cli -e -h $REDIS -p 6380 ping; exit 1", excluded), until: ends("app", 2), want: "refused-after-readiness", says: "excludeOutboundPorts"},
 		"shutdown":              {pod: anAppThat(asksOn, longGrace), until: isShutDown, want: `shutdown-race\?`},
-		"shutdown-alone":        {pod: anAppThat(asksOn, longGrace, withoutStartgate), until: isShutDown, want: `shutdown-race\?`},
+		"shutdown-alone":        {pod: anAppThat(asksOn, longGrace, withoutStartgate), until: all(asksAgain, isShutDown), want: `shutdown-race\?`},
 		"proxy-restarted":       {pod: anAppThat(asksOn), until: isRestarted, want: "proxy-restarted"},
-		"restarted-alone":       {pod: anAppThat(asksOn, withoutStartgate), until: isRestarted, want: "proxy-restarted"},
+		"restarted-alone":       {pod: anAppThat(asksOn, withoutStartgate), until: all(asksAgain, isRestarted), want: "proxy-restarted"},
 		"dns":                   {pod: anAppThat(asksByName, withoutStartgate, ownResolver), until: all(backsOff, namesResolve, proxyIsReady), want: `dns-before-the-proxy\?`, says: "a name did not resolve"},
 		"dns-gated":             {pod: anAppThat(asksByName, ownResolver), until: all(logged("app", logWaiting), namesResolve, serves), want: "healthy"},
 		"native-no-probe":       {pod: byHand(nativeWithoutProbe, withoutStartgate), until: all(backsOff, proxyIsReady), want: "native-sidecar-without-startup-probe"},
@@ -70,6 +71,15 @@ func proxyIsReady(i incident, pod string) {
 	i.waitForNewLine(pod, "istio-proxy", "NOT ready", time.Now())
 	i.letBecomeReady(pod)
 	i.waitForLog(pod, "istio-proxy", "Envoy proxy is ready")
+}
+
+// asksAgain waits until the application has tried again after it was refused.
+func asksAgain(i incident, pod string) {
+	i.Helper()
+	i.eventually("the application asks again", func() bool {
+		log, err := i.logs(pod, corev1.PodLogOptions{Container: "app"})
+		return err == nil && strings.Count(log, "Connection refused") > 1
+	})
 }
 
 // isShutDown deletes the pod, whose proxy ends at once and whose application does not.
