@@ -21,9 +21,9 @@ func TestPluginRaces(t *testing.T) {
 		"refused-after-alone":   {pod: anAppThat(asksItself, sidecar("--ready-after=0s"), withoutStartgate), until: ends("app", 2), want: "refused-after-readiness"},
 		"refused-excluded":      {pod: anAppThat("redis-cli -e -h $REDIS -p 6380 ping; exit 1", excluded), until: ends("app", 2), want: "refused-after-readiness", says: "excludeOutboundPorts"},
 		"shutdown":              {pod: anAppThat(asksOn, longGrace), until: isShutDown, want: `shutdown-race\?`},
-		"shutdown-alone":        {pod: anAppThat(asksOn, longGrace, withoutStartgate), until: isShutDown, want: `shutdown-race\?`},
+		"shutdown-alone":        {pod: anAppThat(asksOn, longGrace, withoutStartgate), until: all(asksAgain, isShutDown), want: `shutdown-race\?`},
 		"proxy-restarted":       {pod: anAppThat(asksOn), until: isRestarted, want: "proxy-restarted"},
-		"restarted-alone":       {pod: anAppThat(asksOn, withoutStartgate), until: isRestarted, want: "proxy-restarted"},
+		"restarted-alone":       {pod: anAppThat(asksOn, withoutStartgate), until: all(asksAgain, isRestarted), want: "proxy-restarted"},
 		"dns":                   {pod: anAppThat(asksByName, withoutStartgate, ownResolver), until: all(backsOff, namesResolve, proxyIsReady), want: `dns-before-the-proxy\?`, says: "a name did not resolve"},
 		"dns-gated":             {pod: anAppThat(asksByName, ownResolver), until: all(logged("app", logWaiting), namesResolve, serves), want: "healthy"},
 		"native-no-probe":       {pod: byHand(nativeWithoutProbe, withoutStartgate), until: all(backsOff, proxyIsReady), want: "native-sidecar-without-startup-probe"},
@@ -52,19 +52,16 @@ func longGrace(pod *corev1.Pod) {
 }
 
 // backsOff waits until the kubelet will not start the application for the next seconds, in which the proxy becomes
-// ready.
+// ready. It starts a container again at once, then after 10 seconds, 20, 40 and so on.
 func backsOff(i incident, pod string) {
 	i.Helper()
 	i.eventually("the kubelet backs off", func() bool {
-		status := i.status(pod, "app")
-		waiting, ended := status.State.Waiting, status.LastTerminationState.Terminated
-		if waiting == nil || ended == nil {
+		ends := i.endsOf(pod, "app")
+		if len(ends) < 2 {
 			return false
 		}
-		_, message, _ := strings.Cut(waiting.Message, "back-off ")
-		long, _, _ := strings.Cut(message, " ")
-		d, err := time.ParseDuration(long)
-		return err == nil && time.Until(ended.FinishedAt.Add(d)) > 8*time.Second
+		backOff := 10 * time.Second << (len(ends) - 2)
+		return time.Until(ends[len(ends)-1].FinishedAt.Add(backOff)) > 8*time.Second
 	})
 }
 
@@ -74,6 +71,15 @@ func proxyIsReady(i incident, pod string) {
 	i.waitForNewLine(pod, "istio-proxy", "NOT ready", time.Now())
 	i.letBecomeReady(pod)
 	i.waitForLog(pod, "istio-proxy", "Envoy proxy is ready")
+}
+
+// asksAgain waits until the application has tried again after it was refused.
+func asksAgain(i incident, pod string) {
+	i.Helper()
+	i.eventually("the application asks again", func() bool {
+		log, err := i.logs(pod, corev1.PodLogOptions{Container: "app"})
+		return err == nil && strings.Count(log, "Connection refused") > 1
+	})
 }
 
 // isShutDown deletes the pod, whose proxy ends at once and whose application does not.
