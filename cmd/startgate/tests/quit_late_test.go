@@ -145,6 +145,20 @@ func TestASignalEndsTheWaitForALateSidecar(t *testing.T) {
 	}
 }
 
+// A signal that comes while startgate, with a wrong setting, still looks for the sidecar: nothing
+// is shut down, which could take STARTGATE_QUIT_TIMEOUT.
+func TestASignalDuringTheLookAfterAWrongSetting(t *testing.T) {
+	t.Parallel()
+	enterNetwork(t)
+	setUp(t, "iptables -A INPUT -i lo -p tcp --dport 15020:15021 -j DROP")
+	p := start(t, command(lateQuit("SIDECAR_STATUS=", "TIMEOUT=5", "ATTEMPT_TIMEOUT=1m", "QUIT_TIMEOUT=1m"), binary, "--", "true"))
+	eventually(p, "a connection to the sidecar", func() bool { return connecting(p.pid()) })
+	p.send(unix.SIGTERM)
+	p.ends(codeFailed)
+	p.logHas("missing unit, write 5s")
+	p.logHasNot("event=quit_")
+}
+
 // The termination message is there while startgate waits for the sidecar.
 func TestTerminationLogBeforeTheShutdown(t *testing.T) {
 	t.Parallel()

@@ -77,19 +77,21 @@ func proxyRestarted(c *Case) *Verdict {
 		return nil
 	}
 	h := hits[0]
-	if !c.wasReady(h.sidecar) && restarts(h.sidecar.Container) > 0 && !h.sidecar.Status.Ready {
+	if !firstReady(h.sidecar.Runs).Known() && restarts(h.sidecar.Container) > 0 && !h.sidecar.Status.Ready {
 		return nil // it has never come up
 	}
-	ended := h.sidecar.Runs[0].Ended
 	v := &Verdict{
 		Name: ProxyRestarted, Severity: Problem,
 		Summary:  fmt.Sprintf("%s was restarted %s, and %s was refused %s until it was ready again", h.sidecar.Name, times(max(restarts(h.sidecar.Container), 1)), h.app.Name, times(len(hits))),
-		Evidence: append(known(ended, h.sidecar.Current().Started), shown(hits)...),
-		Cures: []cure.Cure{cure.Note("find out why it ended", fmt.Sprintf(
-			"%s %s. See %s. A gate orders starts; this one needs an application that tries again, or a proxy that stays up.",
-			h.sidecar.Name, orEnded(ended), c.kubectl("logs", c.Name, "-c", h.sidecar.Name, "--previous")))},
+		Evidence: append(known(h.ended, h.run.Started), shown(hits)...),
+		Cures: []cure.Cure{c.findOut(h.sidecar, h.ended,
+			" A gate orders starts; this one needs an application that tries again, or a proxy that stays up.")},
 	}
-	v.Evidence = append(v.Evidence, known(h.sidecar.Current().Ready)...)
+	v.Evidence = append(v.Evidence, known(h.run.Ready)...)
+	mayBeNew := c.Pod == nil || restarts(h.app) > 0
+	if mayBeNew && (!h.ended.Known() || !c.startOf(h).Known()) {
+		v.Doubts = []string{fmt.Sprintf("nothing says whether %s was started before %s ended: if after it, as when a node is rebooted, it is the startup race", h.app.Name, h.sidecar.Name)}
+	}
 	return v
 }
 
@@ -134,12 +136,12 @@ func (c *Case) deleted() Entry { return first(c.Timeline.Of("", timeline.Deleted
 // dnsBeforeProxy is names that do not resolve, or connections without an answer, before the sidecar was ready.
 func dnsBeforeProxy(c *Case) *Verdict {
 	all := c.hits(timeline.Unresolved, timeline.TimedOut)
-	early := in(all, starting)
-	if len(early) == 0 || len(in(all, up)) > 0 || c.survived(early) || !c.wasReady(early[0].sidecar) {
+	apps := c.hurt(in(all, starting))
+	if len(apps) == 0 || len(in(all, up)) > 0 || !apps[0][0].ready.Known() {
 		return nil
 	}
-	h := early[0]
-	run := h.sidecar.Runs[0]
+	early := apps[0]
+	h, run := early[0], early[0].run
 	what := "a name did not resolve"
 	if h.Kind == timeline.TimedOut {
 		what = "a connection got no answer"

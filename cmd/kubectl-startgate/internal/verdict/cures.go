@@ -1,6 +1,7 @@
 package verdict
 
 import (
+	"fmt"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -62,6 +63,23 @@ func (c *Case) orderCures(app sidecar.Container, s Sidecar) (cures []cure.Cure) 
 		cures = append(cures, *hold)
 	}
 	return append(append(cures, cure.Native(c.workload(), s.Kind.Name, s.Name)), c.startgate(app, s)...)
+}
+
+// codeOfReboot is the exit code of a container that the runtime finds ended after the node was rebooted.
+const codeOfReboot = 255
+
+// raceCures are those of an application that was refused before its sidecar was ready. If the sidecar alone was
+// restarted, and not the pod, the kubelet does not start them in order.
+func (c *Case) raceCures(h hit) []cure.Cure {
+	if h.ended.Known() && h.ended.Code != codeOfReboot {
+		return append(c.startgate(h.app, h.sidecar), c.findOut(h.sidecar, h.ended, ""))
+	}
+	return c.orderCures(h.app, h.sidecar)
+}
+
+// findOut says where to look why a sidecar ended, and what more there is to say.
+func (c *Case) findOut(s Sidecar, ended Entry, more string) cure.Cure {
+	return cure.Note("find out why it ended", fmt.Sprintf("%s %s. See %s.%s", s.Name, orEnded(ended), c.kubectl("logs", c.Name, "-c", s.Name, "--previous"), more))
 }
 
 func (c *Case) holdCures(app sidecar.Container, s Sidecar) []cure.Cure {

@@ -14,6 +14,9 @@ type hit struct {
 	app     sidecar.Container
 	sidecar Sidecar
 	phase   phase
+	run     Run   // of the sidecar: the one that ran then, or came next
+	ended   Entry // the end of the sidecar's run before that one
+	ready   Entry // the sidecar's first readiness in that run or a later one
 	// outside says why the connection did not go through the sidecar.
 	outside string
 }
@@ -51,7 +54,15 @@ func (c *Case) hit(app sidecar.Container, entry Entry) hit {
 	if h.sidecar.Kind.Mesh {
 		h.outside = c.excluded(app, entry.Target)
 	}
-	h.phase = h.sidecar.phaseAt(entry)
+	var i int
+	h.phase, i = h.sidecar.phaseAt(entry)
+	h.run, h.ready = h.sidecar.Runs[i], firstReady(h.sidecar.Runs[i:])
+	if i > 0 {
+		h.ended = h.sidecar.Runs[i-1].Ended
+	}
+	if h.phase == restarting && h.sidecar.endedBefore(i, c.startOf(h)) {
+		h.phase = starting
+	}
 	return h
 }
 
@@ -90,16 +101,25 @@ func shown(hits []hit) (entries []Entry) {
 	return entries
 }
 
+// restartsSince returns how often an application was restarted since the sidecar's run began, or more.
+func (c *Case) restartsSince(h hit) int {
+	ended := last(c.Timeline.Of(h.app.Name, timeline.Terminated))
+	if ended.Previous && ended.Before(h.run.Started) {
+		return 0
+	}
+	return restarts(h.app)
+}
+
 // survived reports whether an application tried again by itself until the sidecar was ready: it says so or asks for
-// the same address more than once in one run, was never restarted, and the pod is ready, or is deleted, where its
-// sidecar may be gone already. Of a pod that is gone, only what it says counts.
+// the same address more than once in one run, was not restarted meanwhile, and the pod is ready, or is deleted, where
+// its sidecar may be gone already. Of a pod that is gone, only what it says counts.
 func (c *Case) survived(hits []hit) bool {
 	if c.Pod != nil && !c.isReady() && !c.isGoing() {
 		return false
 	}
 	tries, says := map[string]int{}, false
 	for _, h := range hits {
-		if restarts(h.app) > 0 || h.Previous {
+		if c.restartsSince(h) > 0 || h.Previous {
 			return false
 		}
 		says = says || saysRetry(h.Text)

@@ -18,7 +18,7 @@ func nativeWithoutProbe(c *Case) *Verdict {
 		return &Verdict{
 			Name: NativeNoProbe, Severity: Problem,
 			Summary:  fmt.Sprintf("%s is a native sidecar without a startupProbe: the kubelet starts it first and does not wait for it; %s was refused %s", s.Name, early[0].app.Name, times(len(early))),
-			Evidence: append(append(known(s.Runs[0].Started, c.startOf(early[0])), shown(early)...), known(s.Runs[0].Ready)...),
+			Evidence: append(append(known(early[0].run.Started, c.startOf(early[0])), shown(early)...), known(early[0].run.Ready)...),
 			Cures:    c.nativeCures(early[0].app, s),
 		}
 	}

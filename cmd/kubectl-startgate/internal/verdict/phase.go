@@ -12,15 +12,16 @@ type phase int
 
 const (
 	unclear    phase = iota
-	starting         // not ready yet, for the first time
+	starting         // not ready yet since the application's start
 	up               // ready
-	restarting       // not ready yet, after a restart
+	restarting       // not ready yet, after a restart that the application has seen
 	gone             // ended, and not started again
 	late             // ready, but so short a time before that the line may tell of an attempt before
 )
 
-// phaseAt says what the sidecar did when an entry happened.
-func (s Sidecar) phaseAt(entry Entry) phase {
+// phaseAt says what the sidecar did when an entry happened, and in which of its runs. It knows nothing of the
+// application's start, and calls everything after a restart restarting.
+func (s Sidecar) phaseAt(entry Entry) (p phase, run int) {
 	for i, run := range s.Runs {
 		now := restarting
 		if isFirst := i == 0 && restarts(s.Container) < len(s.Runs); isFirst {
@@ -30,12 +31,22 @@ func (s Sidecar) phaseAt(entry Entry) phase {
 		isOver := i+1 < len(s.Runs) && s.Runs[i+1].First.Before(entry) && !entry.Before(run.Ended)
 		switch {
 		case p == starting:
-			return now
+			return now, i
 		case p != gone && !isOver:
-			return p
+			return p, i
 		}
 	}
-	return gone
+	return gone, len(s.Runs) - 1
+}
+
+// endedBefore reports whether the run before this one had ended when an application was started, so far as the
+// times tell.
+func (s Sidecar) endedBefore(run int, started Entry) bool {
+	if !started.Known() {
+		return false
+	}
+	isLater := s.Runs[run].Started.Known() && !started.Before(s.Runs[run].Started)
+	return isLater || run > 0 && s.Runs[run-1].mayHaveEnded(started)
 }
 
 // mayHaveEnded reports whether a run may have been over when an entry happened. The runtime notices an end a moment

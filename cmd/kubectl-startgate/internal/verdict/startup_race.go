@@ -21,21 +21,21 @@ func startupRace(c *Case) *Verdict {
 	early := apps[0]
 	s := early[0].sidecar
 	early = of(early, s)
-	if !c.wasReady(s) || refusedLater(of(hits, s)) {
+	run := early[0].run
+	if !early[0].ready.Known() || refusedLater(of(hits, s), run) {
 		return nil
 	}
-	run := s.Runs[0]
 	v := &Verdict{Name: StartupRace, Severity: Problem, Summary: raceSummary(early, run)}
 	for _, other := range apps[1:] {
 		v.Summary += fmt.Sprintf("; %s was refused %s too", other[0].app.Name, times(len(other)))
 	}
-	v.Evidence = append(known(c.startOf(early[0]), run.Started), shown(early)...)
+	v.Evidence = append(known(early[0].ended, c.startOf(early[0]), run.Started), shown(early)...)
 	for _, other := range apps[1:] {
 		v.Evidence = append(v.Evidence, shown(other)...)
 	}
 	v.Evidence = append(v.Evidence, known(run.NotReady, run.Ready)...)
 	v.Doubts = raceDoubts(c, early, run)
-	v.Cures = c.orderCures(early[0].app, s)
+	v.Cures = c.raceCures(early[0])
 	for _, other := range apps[1:] {
 		v.Cures = append(v.Cures, c.startgate(other[0].app, s)...)
 	}
@@ -54,19 +54,19 @@ func (c *Case) hurt(hits []hit) (apps [][]hit) {
 	return apps
 }
 
-// refusedLater reports whether a connection was refused after the sidecar's readiness, and not because it ended.
-func refusedLater(hits []hit) bool {
-	return slices.ContainsFunc(in(hits, up, unclear), func(h hit) bool { return h.sidecar.Runs[0].Ready.Before(h.Entry) })
+// refusedLater reports whether a connection was refused after the readiness of that run, and not because it ended.
+func refusedLater(hits []hit, run Run) bool {
+	return slices.ContainsFunc(in(hits, up, unclear), func(h hit) bool { return run.Ready.Before(h.Entry) })
 }
 
-// wasReady reports whether the sidecar was ready at some time.
-func (c *Case) wasReady(s Sidecar) bool {
-	for _, run := range s.Runs {
+// firstReady returns the first readiness in these runs of a sidecar that is known.
+func firstReady(runs []Run) Entry {
+	for _, run := range runs {
 		if run.Ready.Known() {
-			return true
+			return run.Ready
 		}
 	}
-	return false
+	return Entry{}
 }
 
 func raceSummary(early []hit, run Run) string {

@@ -21,7 +21,7 @@ func neverReady(c *Case) *Verdict {
 		return nil
 	}
 	for _, s := range c.Sidecars {
-		if s.Status == nil || s.Status.Ready || c.wasReady(s) {
+		if s.Status == nil || s.Status.Ready || firstReady(s.Runs).Known() {
 			continue
 		}
 		why, evidence := c.whyNotReady(s)
@@ -91,10 +91,11 @@ func (c *Case) hasStartedSince(entry Entry) bool {
 	return slices.ContainsFunc(c.Timeline.Entries, func(e Entry) bool { return e.Kind == timeline.Started && !e.Before(entry) })
 }
 
-// isYoung reports whether a sidecar may still be starting.
+// isYoung reports whether a sidecar may still be starting. One that has never come up in a run before is not young.
 func (c *Case) isYoung(s Sidecar) bool {
 	started := s.Current().Started
-	return restarts(s.Container) == 0 && started.Known() && c.Now.Sub(started.At) < patience
+	hasWorked := restarts(s.Container) == 0 || firstReady(s.Runs).Known()
+	return hasWorked && started.Known() && c.Now.Sub(started.At) < patience
 }
 
 // meanwhile says how often an application was refused until now.
