@@ -15,7 +15,7 @@ import (
 
 // withoutManifest are fixtures whose verdict the pod's manifest decides. Without it the order of the times looks like
 // the startup race, and the verdict must not be sure.
-var withoutManifest = []string{"hold-ran-out-slow", "native-no-probe", "uid-1337", "restarted-unknown", "healthy-retries-late", "shutdown-race-retried"}
+var withoutManifest = []string{"hold-ran-out-slow", "native-no-probe", "uid-1337", "restarted-unknown", "restarted-collected", "healthy-retries-late", "shutdown-race-retried"}
 
 // TestLessEvidence takes a file of each fixture away. What is left may not be enough, but it must not show a problem
 // that the whole does not show: that would be a guess.

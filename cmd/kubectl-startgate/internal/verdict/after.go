@@ -88,10 +88,6 @@ func proxyRestarted(c *Case) *Verdict {
 			" A gate orders starts; this one needs an application that tries again, or a proxy that stays up.")},
 	}
 	v.Evidence = append(v.Evidence, known(h.run.Ready)...)
-	mayBeNew := c.Pod == nil || restarts(h.app) > 0
-	if mayBeNew && (!h.ended.Known() || !c.startOf(h).Known()) {
-		v.Doubts = []string{fmt.Sprintf("nothing says whether %s was started before %s ended: if after it, as when a node is rebooted, it is the startup race", h.app.Name, h.sidecar.Name)}
-	}
 	return v
 }
 

@@ -118,7 +118,7 @@ func (c *Case) doubtsOf(app sidecar.Container) (missing []string) {
 	if restarts(app) > 0 && !c.hasPrevious(app) {
 		missing = append(missing, fmt.Sprintf("the log of the run before: %s was restarted %s", app.Name, times(restarts(app))))
 	}
-	if restarts(app) > 0 && c.hasPrevious(app) && len(in(c.hits(timeline.Refused, timeline.Unresolved, timeline.TimedOut), starting, up, gone, restarting)) == 0 {
+	if restarts(app) > 0 && c.hasPrevious(app) && len(c.unclear()) == 0 && len(in(c.hits(timeline.Refused, timeline.Unresolved, timeline.TimedOut), starting, up, gone, restarting)) == 0 {
 		missing = append(missing, fmt.Sprintf("why %s was restarted: %s", app.Name, c.behind(app)))
 	}
 	return missing
@@ -162,6 +162,9 @@ func (c *Case) unclear() []string {
 		if run.Ended.Known() && run.Ready.Before(h.Entry) && run.mayHaveEnded(h.Entry) && !run.Ended.Before(h.Entry) {
 			return []string{fmt.Sprintf("whether %s still ran when %s was refused at %s: it ended at %s", h.sidecar.Name, h.app.Name, clockOf(h.Entry), clockOf(run.Ended))}
 		}
+	}
+	if now, _ := h.sidecar.phaseAt(h.Entry); now == restarting {
+		return []string{fmt.Sprintf("whether %s, which was refused at %s, was started before or after %s ended: after it, it is the startup race", h.app.Name, clockOf(h.Entry), h.sidecar.Name)}
 	}
 	run := h.sidecar.Current()
 	question := fmt.Sprintf("whether %s was refused at %s before or after %s was ready", h.app.Name, clockOf(h.Entry), h.sidecar.Name)

@@ -60,8 +60,8 @@ func (c *Case) hit(app sidecar.Container, entry Entry) hit {
 	if i > 0 {
 		h.ended = h.sidecar.Runs[i-1].Ended
 	}
-	if h.phase == restarting && h.sidecar.endedBefore(i, c.startOf(h)) {
-		h.phase = starting
+	if h.phase == restarting {
+		h.phase = c.phaseAfterRestart(h, i)
 	}
 	return h
 }

@@ -39,14 +39,28 @@ func (s Sidecar) phaseAt(entry Entry) (p phase, run int) {
 	return gone, len(s.Runs) - 1
 }
 
-// endedBefore reports whether the run before this one had ended when an application was started, so far as the
-// times tell.
-func (s Sidecar) endedBefore(run int, started Entry) bool {
-	if !started.Known() {
-		return false
+// phaseAfterRestart is restarting if the application ran on while the sidecar was away, and starting if it was started
+// after the end of the sidecar's run before this one, as when a node is rebooted.
+func (c *Case) phaseAfterRestart(h hit, run int) phase {
+	began := c.startOf(h)
+	isNew := began.Known() && h.run.Started.Known() && !began.Before(h.run.Started)
+	firstSign := began
+	if log, ok := c.Timeline.LogOf(h.app.Name, h.Previous); ok && !began.Known() {
+		firstSign = log.First
 	}
-	isLater := s.Runs[run].Started.Known() && !started.Before(s.Runs[run].Started)
-	return isLater || run > 0 && s.Runs[run-1].mayHaveEnded(started)
+	ranOn := c.Pod != nil && restarts(h.app) == 0
+	if run > 0 {
+		before := h.sidecar.Runs[run-1]
+		isNew = isNew || began.Known() && before.mayHaveEnded(began)
+		ranOn = ranOn || firstSign.Known() && !before.mayHaveEnded(firstSign)
+	}
+	switch {
+	case isNew:
+		return starting
+	case ranOn:
+		return restarting
+	}
+	return unclear
 }
 
 // mayHaveEnded reports whether a run may have been over when an entry happened. The runtime notices an end a moment

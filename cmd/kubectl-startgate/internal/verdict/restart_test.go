@@ -30,6 +30,15 @@ func TestRestartTimes(t *testing.T) {
 	}
 }
 
+// Of a pod that is gone, its application's log tells that it ran before the proxy ended.
+func TestRestartInAPodThatIsGone(t *testing.T) {
+	e := restarted(500*time.Millisecond, time.Second, 3*time.Second, true)
+	e.Pod = nil
+	if got := Decide(NewCase(e, time.Time{})); len(got) != 1 || got[0].Name != ProxyRestarted {
+		t.Errorf("%+v", got)
+	}
+}
+
 // restarted is the evidence of a proxy that ended and was back at these times after its readiness. Its application asks
 // again and again. Early says that it was refused before that readiness too.
 func restarted(ended, noticed, back time.Duration, early bool) *evidence.Evidence {

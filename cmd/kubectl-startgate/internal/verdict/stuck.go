@@ -78,7 +78,7 @@ func (c *Case) whyNotReady(s Sidecar) (string, []Entry) {
 		return blocked.Text, append(evidence, blocked)
 	case sign.Text != "" && !c.isYoung(s):
 		return meaningOf(sign.Text), evidence
-	case strings.HasPrefix(waiting.Text, "CrashLoopBackOff"), ended.Known():
+	case strings.HasPrefix(waiting.Text, "CrashLoopBackOff"), ended.Known() && ended.Code != codeOfReboot:
 		return "it " + orEnded(ended) + " and does not stay up", evidence
 	case probe.Known() && !c.isYoung(s):
 		return probe.Text, evidence
@@ -91,11 +91,11 @@ func (c *Case) hasStartedSince(entry Entry) bool {
 	return slices.ContainsFunc(c.Timeline.Entries, func(e Entry) bool { return e.Kind == timeline.Started && !e.Before(entry) })
 }
 
-// isYoung reports whether a sidecar may still be starting. One that has never come up in a run before is not young.
+// isYoung reports whether a sidecar may still be starting. One that has ended by itself is not young.
 func (c *Case) isYoung(s Sidecar) bool {
 	started := s.Current().Started
-	hasWorked := restarts(s.Container) == 0 || firstReady(s.Runs).Known()
-	return hasWorked && started.Known() && c.Now.Sub(started.At) < patience
+	mayWork := restarts(s.Container) == 0 || s.Runs[0].Ended.Code == codeOfReboot
+	return mayWork && started.Known() && c.Now.Sub(started.At) < patience
 }
 
 // meanwhile says how often an application was refused until now.
