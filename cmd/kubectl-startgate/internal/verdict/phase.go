@@ -39,28 +39,33 @@ func (s Sidecar) phaseAt(entry Entry) (p phase, run int) {
 	return gone, len(s.Runs) - 1
 }
 
-// phaseAfterRestart is restarting if the application ran on while the sidecar was away, and starting if it was started
-// after the end of the sidecar's run before this one, as when a node is rebooted.
+// phaseAfterRestart is starting if the application was started after the end of the sidecar's run before this one, as
+// when a node is rebooted, and restarting if it ran on while the sidecar was away.
 func (c *Case) phaseAfterRestart(h hit, run int) phase {
 	began := c.startOf(h)
-	isNew := began.Known() && h.run.Started.Known() && !began.Before(h.run.Started)
-	firstSign := began
-	if log, ok := c.Timeline.LogOf(h.app.Name, h.Previous); ok && !began.Known() {
-		firstSign = log.First
-	}
 	ranOn := c.Pod != nil && restarts(h.app) == 0
 	if run > 0 {
 		before := h.sidecar.Runs[run-1]
-		isNew = isNew || began.Known() && before.mayHaveEnded(began)
-		ranOn = ranOn || firstSign.Known() && !before.mayHaveEnded(firstSign)
+		if began.Known() && before.hasEnded(began) {
+			return starting
+		}
+		log, _ := c.Timeline.LogOf(h.app.Name, h.Previous)
+		for _, sign := range known(began, log.First) { // of the application's run
+			ranOn = ranOn || !before.mayHaveEnded(sign)
+		}
 	}
 	switch {
-	case isNew:
-		return starting
 	case ranOn:
 		return restarting
+	case began.Known() && h.run.Started.Known() && !began.Before(h.run.Started):
+		return starting
 	}
 	return unclear
+}
+
+// hasEnded reports whether a run was over when an entry happened.
+func (r Run) hasEnded(entry Entry) bool {
+	return slices.ContainsFunc([]Entry{r.Ending, r.Last, r.Ended}, func(end Entry) bool { return end.Known() && end.Before(entry) })
 }
 
 // mayHaveEnded reports whether a run may have been over when an entry happened. The runtime notices an end a moment

@@ -13,14 +13,21 @@ import (
 )
 
 // A proxy ends at any time after it became ready, and its restart takes any time. The kubelet tells of both in whole
-// seconds, and of the end a moment late. The verdict is always the same.
+// seconds, and of the end a moment late. The verdict is always the same, also if all of it happens right after the start.
 func TestRestartTimes(t *testing.T) {
+	for _, first := range []time.Duration{450 * time.Millisecond, 5300 * time.Millisecond} {
+		t.Run(first.String(), func(t *testing.T) { testRestartTimes(t, first) })
+	}
+}
+
+// testRestartTimes is TestRestartTimes, of a proxy that was first ready so long after its start.
+func testRestartTimes(t *testing.T, first time.Duration) {
 	const step = 170 * time.Millisecond
 	for ended := step; ended < 2*time.Second; ended += step {
 		for noticed := time.Duration(0); noticed < time.Second; noticed += 3 * step {
 			for back := step; back < 2*time.Second; back += step {
 				for _, early := range []bool{true, false} {
-					got := Decide(NewCase(restarted(ended, ended+noticed, ended+noticed+back, early), time.Time{}))
+					got := Decide(NewCase(restarted(first, ended, ended+noticed, ended+noticed+back, early), time.Time{}))
 					if len(got) != 1 || got[0].Name != ProxyRestarted {
 						t.Errorf("ended %v after its readiness, noticed %v later, back after %v, refused at the start: %t: %+v", ended, noticed, back, early, got)
 					}
@@ -32,21 +39,21 @@ func TestRestartTimes(t *testing.T) {
 
 // Of a pod that is gone, its application's log tells that it ran before the proxy ended.
 func TestRestartInAPodThatIsGone(t *testing.T) {
-	e := restarted(500*time.Millisecond, time.Second, 3*time.Second, true)
+	e := restarted(5300*time.Millisecond, 500*time.Millisecond, time.Second, 3*time.Second, true)
 	e.Pod = nil
 	if got := Decide(NewCase(e, time.Time{})); len(got) != 1 || got[0].Name != ProxyRestarted {
 		t.Errorf("%+v", got)
 	}
 }
 
-// restarted is the evidence of a proxy that ended and was back at these times after its readiness. Its application asks
-// again and again. Early says that it was refused before that readiness too.
-func restarted(ended, noticed, back time.Duration, early bool) *evidence.Evidence {
+// restarted is the evidence of a proxy that was ready so long after its start, and ended and was back at these times
+// after that. Its application asks again and again. Early says that it was refused before that readiness too.
+func restarted(first, ended, noticed, back time.Duration, early bool) *evidence.Evidence {
 	start := time.Date(2026, 11, 22, 10, 41, 58, 0, time.UTC)
-	ready := start.Add(5*time.Second + 300*time.Millisecond)
+	ready := start.Add(first)
 	again := ready.Add(back + 250*time.Millisecond)
 	var app strings.Builder
-	for at := start.Add(time.Second); at.Before(again.Add(3 * time.Second)); at = at.Add(200 * time.Millisecond) {
+	for at := start.Add(100 * time.Millisecond); at.Before(again.Add(3 * time.Second)); at = at.Add(200 * time.Millisecond) {
 		isReady := !at.Before(ready) && at.Before(ready.Add(ended)) || !at.Before(again)
 		switch {
 		case isReady:
