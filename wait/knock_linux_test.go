@@ -77,3 +77,26 @@ func TestAlarm(t *testing.T) {
 		t.Error("it rang an hour early")
 	}
 }
+
+// A knock on a real port ends the longest pause.
+func TestForKnocksOnLoopback(t *testing.T) {
+	addr := "127.0.0.1:" + unusedPort(t)
+	target, err := Parse("tcp://" + addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.AfterFunc(50*time.Millisecond, func() {
+		listener, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		t.Cleanup(func() { listener.Close() })
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	var last Event
+	if err := For(ctx, target, Policy{Max: time.Hour, Observe: func(e Event) { last = e }}); err != nil || !last.Knocked {
+		t.Errorf("%v, after %+v", err, last)
+	}
+}
