@@ -121,6 +121,8 @@ func heldInVain(when string, options ...func(*corev1.Pod)) func(incident, string
 
 // What a test waits for.
 
+// ends waits for so many ends. After the first the kubelet starts the container again at once, and its log may be that of
+// neither run; after the second it backs off for 10 seconds.
 func ends(container string, times int) func(incident, string) {
 	return func(i incident, pod string) { i.Helper(); i.waitForEnds(pod, container, times) }
 }
